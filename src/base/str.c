@@ -1,0 +1,203 @@
+#include "base/str.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void pl_str_init(struct pl_str *s, size_t cap_bytes)
+{
+    *s = (struct pl_str){.cap = cap_bytes};
+}
+
+void pl_str_done(struct pl_str *s)
+{
+    free(s->data);
+    *s = (struct pl_str){.cap = s->cap};
+}
+
+void pl_str_clear(struct pl_str *s)
+{
+    s->len = 0;
+    s->failed = false;
+    if (s->data != NULL)
+        s->data[0] = '\0';
+}
+
+static bool pl_str_room(struct pl_str *s, size_t more)
+{
+    if (s->failed)
+        return false;
+    if (more >= s->cap || s->len > s->cap - more - 1) {
+        s->failed = true;
+        return false;
+    }
+    size_t need = s->len + more + 1;
+    if (need <= s->size)
+        return true;
+    size_t size = s->size < 128 ? 128 : s->size;
+    while (size < need)
+        size = size > s->cap / 2 ? s->cap : size * 2;
+    char *p = realloc(s->data, size);
+    if (p == NULL) {
+        s->failed = true;
+        return false;
+    }
+    s->data = p;
+    s->size = size;
+    return true;
+}
+
+void pl_str_addn(struct pl_str *s, const char *text, size_t len)
+{
+    if (!pl_str_room(s, len))
+        return;
+    memcpy(s->data + s->len, text, len);
+    s->len += len;
+    s->data[s->len] = '\0';
+}
+
+void pl_str_add(struct pl_str *s, const char *text)
+{
+    pl_str_addn(s, text, strlen(text));
+}
+
+void pl_str_addc(struct pl_str *s, char c, size_t times)
+{
+    if (!pl_str_room(s, times))
+        return;
+    memset(s->data + s->len, c, times);
+    s->len += times;
+    s->data[s->len] = '\0';
+}
+
+void pl_str_addf(struct pl_str *s, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    if (n < 0 || !pl_str_room(s, (size_t)n)) {
+        s->failed = true;
+        return;
+    }
+    va_start(ap, fmt);
+    (void)vsnprintf(s->data + s->len, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    s->len += (size_t)n;
+}
+
+const char *pl_str_get(const struct pl_str *s)
+{
+    return s->data != NULL ? s->data : "";
+}
+
+bool pl_streq(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+bool pl_starts(const char *s, const char *prefix)
+{
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+bool pl_ends(const char *s, const char *suffix)
+{
+    size_t n = strlen(s), m = strlen(suffix);
+    return n >= m && strcmp(s + n - m, suffix) == 0;
+}
+
+bool pl_parse_u64(const char *s, uint64_t *ret)
+{
+    if (!isdigit((unsigned char)s[0]))
+        return false;
+    char *end = NULL;
+    errno = 0;
+    unsigned long long v = strtoull(s, &end, 10);
+    if (errno != 0 || *end != '\0')
+        return false;
+    *ret = v;
+    return true;
+}
+
+bool pl_parse_i64(const char *s, int64_t *ret)
+{
+    if (!isdigit((unsigned char)s[0]) && !(s[0] == '-' && isdigit((unsigned char)s[1])))
+        return false;
+    char *end = NULL;
+    errno = 0;
+    long long v = strtoll(s, &end, 10);
+    if (errno != 0 || *end != '\0')
+        return false;
+    *ret = v;
+    return true;
+}
+
+bool pl_parse_double(const char *s, double *ret)
+{
+    if (!isdigit((unsigned char)s[0]) && s[0] != '.' && s[0] != '-')
+        return false;
+    char *end = NULL;
+    errno = 0;
+    double v = strtod(s, &end);
+    if (errno != 0 || end == s || *end != '\0' || !(v <= 1e300 && v >= -1e300))
+        return false;
+    *ret = v;
+    return true;
+}
+
+bool pl_fmt(char *out, size_t size, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(out, size, fmt, ap);
+    va_end(ap);
+    return n >= 0 && (size_t)n < size;
+}
+
+#define PL_NEAREST_MAX 64 /* longer words are not typing mistakes */
+
+static size_t pl_edit_distance(const char *a, size_t n, const char *b, size_t m)
+{
+    size_t row[PL_NEAREST_MAX + 1];
+    for (size_t j = 0; j <= m; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t above = row[j];
+            size_t best = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            if (above + 1 < best)
+                best = above + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+            diagonal = above;
+        }
+    }
+    return row[m];
+}
+
+const char *pl_nearest(const char *word, const char *const *names)
+{
+    size_t n = strlen(word);
+    if (n == 0 || n > PL_NEAREST_MAX)
+        return NULL;
+    const char *best = NULL;
+    size_t best_distance = n / 3 + 2;
+    for (; *names != NULL; names++) {
+        size_t m = strlen(*names);
+        if (m == 0 || m > PL_NEAREST_MAX)
+            continue;
+        size_t d = pl_edit_distance(word, n, *names, m);
+        if (d < best_distance) {
+            best_distance = d;
+            best = *names;
+        }
+    }
+    return best;
+}

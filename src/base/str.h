@@ -1,0 +1,47 @@
+/* Growing text with a compulsory cap. A failed append marks the text as failed; later appends do
+ * nothing, so one check at the end is enough. */
+#ifndef PL_BASE_STR_H
+#define PL_BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pl_str {
+    char *data; /* NUL-ended, or NULL while empty; owned */
+    size_t len, size, cap;
+    bool failed; /* cap reached or no memory */
+};
+
+void pl_str_init(struct pl_str *s, size_t cap_bytes);
+void pl_str_done(struct pl_str *s);
+void pl_str_clear(struct pl_str *s); /* keeps the memory, forgets the text and the failure */
+
+void pl_str_add(struct pl_str *s, const char *text);
+void pl_str_addn(struct pl_str *s, const char *text, size_t len);
+void pl_str_addf(struct pl_str *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void pl_str_addc(struct pl_str *s, char c, size_t times);
+
+/* The text, never NULL; borrowed until the next append. */
+const char *pl_str_get(const struct pl_str *s);
+
+/* Helpers on plain strings. */
+bool pl_streq(const char *a, const char *b);
+bool pl_starts(const char *s, const char *prefix);
+bool pl_ends(const char *s, const char *suffix);
+
+/* Strict decimal: the whole text must be digits (a leading '-' for the signed form). Returns false
+ * on anything else or on overflow; *ret is then untouched. */
+bool pl_parse_u64(const char *s, uint64_t *ret);
+bool pl_parse_i64(const char *s, int64_t *ret);
+bool pl_parse_double(const char *s, double *ret);
+
+/* snprintf into a fixed array; returns false when the text was cut. */
+#define PL_FMT(array, ...) pl_fmt((array), sizeof(array), __VA_ARGS__)
+bool pl_fmt(char *out, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* The nearest of the NULL-ended names to word (edit distance, at most a third of its length off),
+ * or NULL when nothing is near. For "did you mean". */
+const char *pl_nearest(const char *word, const char *const *names);
+
+#endif

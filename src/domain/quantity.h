@@ -1,0 +1,50 @@
+/* A quantity: bytes with an interval and a source. Unknown is not 0. */
+#ifndef PL_DOMAIN_QUANTITY_H
+#define PL_DOMAIN_QUANTITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum pl_source {
+    PL_SOURCE_UNKNOWN = 0,
+    PL_SOURCE_ASSUMED,  /* a rule without proof on this machine */
+    PL_SOURCE_DECLARED, /* somebody said so: a data sheet, a file, the user */
+    PL_SOURCE_DERIVED,  /* computed from declared or measured facts by a proven formula */
+    PL_SOURCE_MEASURED, /* read from the machine or the engine */
+};
+
+struct pl_quantity {
+    uint64_t low, likely, high; /* bytes; low <= likely <= high unless unknown */
+    enum pl_source source;
+    const char
+        *why; /* one clause: how it was found; static or owned by the result's arena; may be NULL */
+};
+
+/* A rate: the same, for values that are not bytes (tokens per second, bytes per second). */
+struct pl_rate {
+    double low, likely, high;
+    enum pl_source source;
+    const char *why;
+};
+
+#define PL_QUANTITY_UNKNOWN(because) ((struct pl_quantity){.why = (because)})
+
+struct pl_quantity pl_exact(uint64_t bytes, enum pl_source source, const char *why);
+struct pl_quantity pl_between(uint64_t low, uint64_t likely, uint64_t high, enum pl_source source,
+                              const char *why);
+
+static inline bool pl_known(struct pl_quantity q)
+{
+    return q.source != PL_SOURCE_UNKNOWN;
+}
+
+/* Sum: the interval adds end to end; the source is the weaker of the two; unknown + anything is
+ * unknown. Saturates. The result's why is a's. */
+struct pl_quantity pl_plus(struct pl_quantity a, struct pl_quantity b);
+
+/* "measured", "derived", ... as written in JSON and tables. */
+const char *pl_source_name(enum pl_source source);
+/* The inverse; PL_SOURCE_UNKNOWN for other words. */
+enum pl_source pl_source_of(const char *name);
+
+#endif

@@ -1,0 +1,70 @@
+/* One run of one variant on a real engine: what was predicted, what was measured. Plain values; the
+ * ledger stores exactly this. */
+#ifndef PL_DOMAIN_RUN_H
+#define PL_DOMAIN_RUN_H
+
+#include "domain/footprint.h"
+#include "domain/settings.h"
+
+#include <stdint.h>
+
+#define PL_RUN_TEXT_MAX 256
+#define PL_RUN_SAMPLES_MAX 4096
+
+/* Timings of one request, as the engine reports them. */
+struct pl_timing {
+    uint64_t prompt_tokens, predicted_tokens;
+    double prompt_tokens_per_second, predicted_tokens_per_second;
+    double first_token_ms; /* wall time to the first token */
+};
+
+/* Host memory of a process tree at one moment, from /proc. */
+struct pl_sample {
+    uint64_t at_ns;
+    uint64_t rss_anon, rss_shmem, rss_file, swap, locked;
+};
+
+/* What the engine says of itself; 0 with known=false when it did not say. */
+struct pl_engine_bytes {
+    bool known;
+    uint64_t bytes;
+};
+
+struct pl_engine_report {
+    char version[64];
+    uint64_t n_ctx, n_ctx_seq, n_slots; /* 0 = not said */
+    bool kv_unified, kv_unified_known;
+    struct pl_engine_bytes weights_mapped, weights_repack, weights_other; /* model buffers */
+    struct pl_engine_bytes kv, compute, output, recurrent;
+    uint64_t load_ms; /* spawn to healthy */
+};
+
+enum pl_run_status { PL_RUN_OK = 0, PL_RUN_FAILED, PL_RUN_REFUSED, PL_RUN_INTERRUPTED };
+
+struct pl_run {
+    int64_t id; /* in the ledger; 0 = not stored */
+    int64_t started_unix;
+    enum pl_run_status status;
+    char error[PL_RUN_TEXT_MAX];
+    char machine_id[40], machine_text[PL_RUN_TEXT_MAX];
+    char engine[32], engine_version[64], backend[64];
+    char model[PL_RUN_TEXT_MAX], arch[48], quant[32];
+    bool ghost;
+    uint64_t parameters, file_bytes;
+    char flags[PL_RUN_TEXT_MAX]; /* as launched, without paths */
+    struct pl_resolved settings;
+    struct pl_footprint predicted;
+    struct pl_engine_report report;
+    struct pl_sample steady, peak,
+        baseline; /* peak: maximum of each field; baseline: machine level unused */
+    struct pl_quantity measured[PL_PARTS]; /* per part where it can be told apart, else unknown */
+    struct pl_quantity measured_total;     /* RssAnon + RssShmem + file_hot */
+    uint64_t cgroup_peak;                  /* 0 = not readable */
+    bool memory_returned;                  /* available memory came back after the stop */
+    uint32_t repeats;
+    struct pl_timing timing;                            /* median over repeats */
+    double prompt_spread, predicted_spread;             /* (max-min)/median over repeats */
+    struct pl_rate predicted_prefill, predicted_decode; /* as estimated before the run */
+};
+
+#endif

@@ -1,0 +1,2 @@
+/* Placeholder until the room has its first file. */
+typedef int pl_ledger_room;

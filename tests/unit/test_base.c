@@ -1,0 +1,181 @@
+#include "test.h"
+
+#include "base/arena.h"
+#include "base/checked.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "base/table.h"
+#include "base/units.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void sizes_are_parsed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t bytes;
+    } good[] = {
+        {"4096",                 4096         },
+        {"18446744073709551615", UINT64_MAX   },
+        {"512MiB",               512 * PL_MIB },
+        {"5.5GB",                5500000000ull},
+        {"5.5 GiB",              5905580032ull},
+        {"1kib",                 1024         },
+        {"0.5KiB",               512          },
+        {"100B",                 100          },
+    };
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        uint64_t v = 0;
+        struct pl_err err = {0};
+        assert_int_equal(pl_size_parse(good[i].text, &v, &err), 0);
+        assert_true(v == good[i].bytes);
+    }
+    static const char *const bad[] = {
+        "",        "G",    "-1",  "5G",   "5.5", "1e3", "5 5", "1XB", "99999999999GiB",
+        "1.2.3GB", "0x10", "nan", "infGB"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        uint64_t v = 77;
+        struct pl_err err = {0};
+        assert_true(pl_size_parse(bad[i], &v, &err) < 0);
+        assert_true(v == 77);
+        assert_true(err.what[0] != '\0');
+    }
+    struct pl_err err = {0};
+    uint64_t v = 0;
+    assert_int_equal(pl_size_parse("5G", &v, &err), -EINVAL);
+    assert_non_null(strstr(err.hint, "GiB"));
+}
+
+static void sizes_round_trip_in_text(void **state)
+{
+    (void)state;
+    char out[PL_SIZE_TEXT_MAX];
+    assert_string_equal(pl_size_text(0, out), "0 B");
+    assert_string_equal(pl_size_text(1536 * PL_MIB, out), "1.50 GiB");
+    assert_string_equal(pl_size_text(3 * PL_MIB, out), "3.0 MiB");
+    assert_string_equal(pl_gb_text(5027783488ull, out), "5.03 GB");
+}
+
+static void arithmetic_refuses_overflow(void **state)
+{
+    (void)state;
+    uint64_t r = 5;
+    assert_false(pl_mul_u64(UINT64_MAX, 2, &r));
+    assert_false(pl_add_u64(UINT64_MAX, 1, &r));
+    assert_false(pl_pad_u64(UINT64_MAX, 256, &r));
+    assert_true(r == 5);
+    assert_true(pl_pad_u64(257, 256, &r));
+    assert_true(r == 512);
+}
+
+static void arena_keeps_its_cap(void **state)
+{
+    (void)state;
+    struct pl_arena a;
+    pl_arena_init(&a, 64 * 1024);
+    assert_non_null(pl_arena_alloc(&a, 10, 100));
+    assert_null(pl_arena_alloc(&a, 1, 128 * 1024));
+    assert_null(pl_arena_alloc(&a, SIZE_MAX, 16));
+    int n = 0;
+    while (pl_arena_alloc(&a, 1, 1000) != NULL)
+        n++;
+    assert_true(n > 20 && n < 64);
+    pl_arena_done(&a);
+}
+
+static void text_stops_at_its_cap(void **state)
+{
+    (void)state;
+    struct pl_str s;
+    pl_str_init(&s, 16);
+    pl_str_add(&s, "0123456789");
+    assert_false(s.failed);
+    pl_str_add(&s, "0123456789");
+    assert_true(s.failed);
+    assert_string_equal(pl_str_get(&s), "0123456789");
+    pl_str_done(&s);
+}
+
+static void nearest_word_is_found(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"estimate", "inspect", "--ctx-size", 0};
+    assert_string_equal(pl_nearest("estimat", names), "estimate");
+    assert_string_equal(pl_nearest("--ctxsize", names), "--ctx-size");
+    assert_null(pl_nearest("zzzzzz", names));
+}
+
+static void json_is_escaped_and_balanced(void **state)
+{
+    (void)state;
+    struct pl_str s;
+    struct pl_json j;
+    pl_str_init(&s, 4096);
+    pl_json_start(&j, &s, false);
+    pl_json_object(&j, NULL);
+    pl_json_str(&j, "a\"b", "line\nand \x01 and \xff");
+    pl_json_array(&j, "list");
+    pl_json_u64(&j, NULL, UINT64_MAX);
+    pl_json_null(&j, NULL);
+    pl_json_end(&j);
+    pl_json_end(&j);
+    struct pl_jdoc *doc = NULL;
+    struct pl_err err = {0};
+    assert_false(s.failed);
+    assert_string_equal(
+        pl_str_get(&s),
+        "{\"a\\\"b\":\"line\\nand \\u0001 and ?\",\"list\":[18446744073709551615,null]}\n");
+    pl_str_done(&s);
+    assert_int_equal(pl_jdoc_parse("{\"x\": [1, 2,]}", 14, "f.json", &doc, &err), -EINVAL);
+    assert_string_equal(err.file, "f.json");
+    assert_true(err.line == 1 && err.col > 1);
+    assert_int_equal(pl_jdoc_parse("{\"x\": [1, 2]}", 13, "f.json", &doc, &err), 0);
+    uint64_t v = 0;
+    assert_true(pl_ju64(pl_jat(pl_jget(pl_jdoc_root(doc), "x"), 1), &v));
+    assert_true(v == 2);
+    assert_null(pl_jget(pl_jget(NULL, "a"), "b"));
+    pl_jdoc_free(doc);
+}
+
+static void tables_align(void **state)
+{
+    (void)state;
+    static const char *const titles[] = {"part", ">MiB", 0};
+    struct pl_str s;
+    pl_str_init(&s, 4096);
+    struct pl_table *t = pl_table_new(titles);
+    pl_table_row(t);
+    pl_table_cell(t, "weights");
+    pl_table_cell(t, "4789.0");
+    pl_table_rule(t);
+    pl_table_row(t);
+    pl_table_cell(t, "é");
+    pl_table_cell(t, "1");
+    pl_table_print(t, &s, false);
+    assert_string_equal(pl_str_get(&s), "part        MiB\n"
+                                        "weights  4789.0\n"
+                                        "---------------\n"
+                                        "é             1\n");
+    pl_table_free(t);
+    pl_str_clear(&s);
+    pl_bar(&s, 10, 20, 30, 90, 100);
+    assert_string_equal(pl_str_get(&s), "[##===....|]");
+    pl_str_done(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sizes_are_parsed),
+        cmocka_unit_test(sizes_round_trip_in_text),
+        cmocka_unit_test(arithmetic_refuses_overflow),
+        cmocka_unit_test(arena_keeps_its_cap),
+        cmocka_unit_test(text_stops_at_its_cap),
+        cmocka_unit_test(nearest_word_is_found),
+        cmocka_unit_test(json_is_escaped_and_balanced),
+        cmocka_unit_test(tables_align),
+    };
+    return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
