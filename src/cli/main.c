@@ -140,12 +140,13 @@ int main(int argc, char **argv)
             if (verb != NULL)
                 return pl_run_verb(verb, 1, help);
         } else {
-            struct pl_str out;
-            pl_str_init(&out, PL_OUT_MAX);
-            pl_help_overview(&out);
-            (void)fputs(pl_str_get(&out), stdout);
-            pl_str_done(&out);
-            return PL_EXIT_YES;
+            static struct pl_cli cli;
+            pl_str_init(&cli.out, PL_OUT_MAX);
+            pl_help_overview(&cli.out);
+            int status = pl_cli_flush(&cli, &err);
+            pl_str_done(&cli.out);
+            if (status == 0)
+                return PL_EXIT_YES;
         }
     } else {
         const struct pl_verb *verb = NULL;
@@ -161,5 +162,5 @@ int main(int argc, char **argv)
             return pl_run_verb(verb, argc - skip, argv + skip);
     }
     pl_report_error(&err);
-    return PL_EXIT_USAGE;
+    return pl_exit_of(&err);
 }
