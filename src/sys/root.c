@@ -1,0 +1,356 @@
+#include "sys/root.h"
+
+#include "base/str.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int pl_root_open(const char *dir, struct pl_root *ret, struct pl_err *err)
+{
+    const char *path = dir != NULL && dir[0] != '\0' ? dir : "/";
+    *ret = (struct pl_root){.fd = -1};
+    if (strlen(path) >= sizeof(ret->path))
+        return pl_fail(err, -ENAMETOOLONG, "the path of the root folder is too long");
+    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct stat st, here;
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        int code = -errno;
+        if (fd >= 0)
+            (void)close(fd);
+        return pl_fail(err, code, "cannot open the root folder '%.160s': %s", path,
+                       strerror(-code));
+    }
+    ret->fd = fd;
+    ret->this_system =
+        stat("/", &here) == 0 && st.st_dev == here.st_dev && st.st_ino == here.st_ino;
+    if (!ret->this_system)
+        (void)PL_FMT(ret->path, "%s", path);
+    return 0;
+}
+
+void pl_root_done(struct pl_root *root)
+{
+    if (root->fd > 0)
+        (void)close(root->fd);
+    root->fd = -1;
+}
+
+bool pl_root_is_this_system(const struct pl_root *root)
+{
+    return root->this_system;
+}
+
+/* Relative, not empty, no ".." component. */
+static bool pl_root_path_ok(const char *path)
+{
+    if (path[0] == '\0' || path[0] == '/')
+        return false;
+    for (const char *s = path; s != NULL; s = strchr(s, '/'), s = s != NULL ? s + 1 : NULL) {
+        if (s[0] == '.' && s[1] == '.' && (s[2] == '/' || s[2] == '\0'))
+            return false;
+    }
+    return true;
+}
+
+/* For kernels before 5.6 and filters that forbid openat2: one component at a time, no links. */
+static int pl_root_walk(int root_fd, const char *path, int flags)
+{
+    int at = root_fd;
+    while (true) {
+        char name[256];
+        size_t n = strcspn(path, "/");
+        bool last = path[n] == '\0';
+        if (n >= sizeof(name)) {
+            if (at != root_fd)
+                (void)close(at);
+            return -ENAMETOOLONG;
+        }
+        memcpy(name, path, n);
+        name[n] = '\0';
+        int how = last ? flags | O_NOFOLLOW : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+        int fd = openat(at, n > 0 ? name : ".", how);
+        int code = fd < 0 ? -errno : fd;
+        if (at != root_fd)
+            (void)close(at);
+        if (fd < 0 || last)
+            return code == -ELOOP ? -EXDEV : code;
+        at = fd;
+        path += n + 1;
+    }
+}
+
+/* A descriptor or negative errno. On this system links are followed: /sys is made of them. */
+static int pl_root_openat(const struct pl_root *root, const char *path, int flags)
+{
+    if (!pl_root_path_ok(path))
+        return -EINVAL;
+    flags |= O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    if (root->this_system) {
+        int fd = openat(root->fd, path, flags);
+        return fd < 0 ? -errno : fd;
+    }
+    struct open_how how = {
+        .flags = (unsigned)flags,
+        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+    };
+    long fd = syscall(SYS_openat2, root->fd, path, &how, sizeof(how));
+    if (fd >= 0)
+        return (int)fd;
+    if (errno == ENOSYS || errno == EPERM)
+        return pl_root_walk(root->fd, path, flags);
+    return -errno;
+}
+
+int pl_root_open_file(const struct pl_root *root, const char *path, int *ret_fd, struct pl_err *err)
+{
+    int fd = pl_root_openat(root, path, 0);
+    struct stat st;
+    if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
+        (void)close(fd);
+        return pl_fail(err, -EINVAL, "%s/%.160s: not a regular file", root->path, path);
+    }
+    if (fd < 0)
+        return pl_fail(err, fd, "%s/%.160s: %s", root->path, path, strerror(-fd));
+    *ret_fd = fd;
+    return 0;
+}
+
+int pl_root_open_dir(const struct pl_root *root, const char *path, DIR **ret, struct pl_err *err)
+{
+    int fd = pl_root_openat(root, path, O_DIRECTORY);
+    if (fd < 0)
+        return pl_fail(err, fd, "%s/%.160s: %s", root->path, path, strerror(-fd));
+    DIR *dir = fdopendir(fd);
+    if (dir == NULL) {
+        int code = -errno;
+        (void)close(fd);
+        return pl_fail(err, code, "%s/%.160s: %s", root->path, path, strerror(-code));
+    }
+    *ret = dir;
+    return 0;
+}
+
+int pl_read_text(const struct pl_root *root, const char *path, char *buf, size_t size,
+                 size_t *ret_len, struct pl_err *err)
+{
+    int fd = -1;
+    int rc = pl_root_open_file(root, path, &fd, err);
+    if (rc < 0)
+        return rc;
+    size_t len = 0;
+    ssize_t n = 0;
+    /* One byte is kept for the NUL: filling the buffer to its end means there was more. */
+    while (len < size) {
+        n = read(fd, buf + len, size - len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        len += (size_t)n;
+    }
+    int code = n < 0 ? -errno : 0;
+    (void)close(fd);
+    if (code < 0)
+        return pl_fail(err, code, "%s/%.160s: %s", root->path, path, strerror(-code));
+    if (len >= size)
+        return pl_fail(err, -E2BIG, "%s/%.160s: larger than %zu bytes", root->path, path, size);
+    buf[len] = '\0';
+    if (ret_len != NULL)
+        *ret_len = len;
+    return 0;
+}
+
+/* Cuts outer white space in place; returns the first character kept. */
+static char *pl_trim(char *s)
+{
+    while (isspace((unsigned char)*s))
+        s++;
+    size_t n = strlen(s);
+    while (n > 0 && isspace((unsigned char)s[n - 1]))
+        s[--n] = '\0';
+    return s;
+}
+
+int pl_read_u64(const struct pl_root *root, const char *path, uint64_t *ret, struct pl_err *err)
+{
+    char buf[64];
+    int rc = pl_read_text(root, path, buf, sizeof(buf), NULL, err);
+    if (rc == -E2BIG)
+        return pl_fail(err, -EBADMSG, "%s/%.160s: not a number", root->path, path);
+    if (rc < 0)
+        return rc;
+    if (!pl_parse_u64(pl_trim(buf), ret))
+        return pl_fail(err, -EBADMSG, "%s/%.160s: not a number", root->path, path);
+    return 0;
+}
+
+int pl_read_line(const struct pl_root *root, const char *path, char *buf, size_t size,
+                 struct pl_err *err)
+{
+    struct pl_lines lines;
+    int rc = pl_lines_open(root, path, &lines, err);
+    if (rc < 0)
+        return rc;
+    char *line = pl_lines_next(&lines);
+    char *text = line != NULL ? pl_trim(line) : NULL;
+    for (char *s = text; s != NULL && *s != '\0'; s++) {
+        if (iscntrl((unsigned char)*s))
+            *s = '?';
+    }
+    (void)pl_fmt(buf, size, "%s", text != NULL ? text : "");
+    rc = pl_lines_close(&lines);
+    if (rc < 0)
+        return pl_fail(err, rc, "%s/%.160s: %s", root->path, path, strerror(-rc));
+    return 0;
+}
+
+int pl_lines_open(const struct pl_root *root, const char *path, struct pl_lines *ret,
+                  struct pl_err *err)
+{
+    ret->fd = -1;
+    ret->error = 0;
+    ret->at = ret->len = 0;
+    ret->taken = 0;
+    ret->eof = false;
+    return pl_root_open_file(root, path, &ret->fd, err);
+}
+
+/* Moves what is unread to the front and fills up; false when nothing more can come. */
+static bool pl_lines_fill(struct pl_lines *l)
+{
+    if (l->at > 0) {
+        memmove(l->buf, l->buf + l->at, l->len - l->at);
+        l->len -= l->at;
+        l->at = 0;
+    }
+    while (!l->eof && l->len < PL_LINE_MAX - 1) {
+        ssize_t n = read(l->fd, l->buf + l->len, PL_LINE_MAX - 1 - l->len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            l->error = -errno;
+        else if (n > 0 && l->taken > PL_LINES_BYTES_MAX)
+            l->error = -E2BIG;
+        if (n <= 0 || l->error < 0) {
+            l->eof = true;
+            return false;
+        }
+        l->len += (size_t)n;
+        l->taken += (uint64_t)n;
+        return true;
+    }
+    return false;
+}
+
+/* The line fills the buffer: keeps its first half, drops what follows up to the newline. */
+static char *pl_lines_cut(struct pl_lines *l)
+{
+    char *upper = l->buf + PL_LINE_MAX / 2;
+    const char *nl = NULL;
+    while (nl == NULL && !l->eof) {
+        l->len = PL_LINE_MAX / 2;
+        l->at = l->len; /* nothing unread, so that filling appends from here */
+        ssize_t n = read(l->fd, upper, PL_LINE_MAX / 2);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            l->error = -errno;
+        if (n > 0 && l->taken > PL_LINES_BYTES_MAX)
+            l->error = -E2BIG;
+        l->eof = n <= 0 || l->error < 0;
+        if (l->eof)
+            break;
+        l->taken += (uint64_t)n;
+        l->len += (size_t)n;
+        nl = memchr(upper, '\n', (size_t)n);
+        if (nl != NULL)
+            l->at = (size_t)(nl - l->buf) + 1;
+    }
+    upper[-1] = '\0';
+    return l->error < 0 ? NULL : l->buf;
+}
+
+char *pl_lines_next(struct pl_lines *l)
+{
+    size_t seen = 0;
+    while (true) {
+        char *start = l->buf + l->at;
+        char *nl = memchr(start + seen, '\n', l->len - l->at - seen);
+        if (nl != NULL) {
+            *nl = '\0';
+            l->at = (size_t)(nl - l->buf) + 1;
+            return start;
+        }
+        seen = l->len - l->at;
+        if (!pl_lines_fill(l))
+            break;
+    }
+    if (l->error < 0)
+        return NULL;
+    if (!l->eof)
+        return pl_lines_cut(l);
+    if (l->at == l->len)
+        return NULL;
+    char *last = l->buf + l->at; /* a last line without newline */
+    l->buf[l->len] = '\0';
+    l->at = l->len;
+    return last;
+}
+
+int pl_lines_close(struct pl_lines *l)
+{
+    if (l->fd >= 0)
+        (void)close(l->fd);
+    l->fd = -1;
+    return l->error;
+}
+
+/* Digits at *s into *ret, moving *s behind them. */
+static bool pl_list_number(const char **s, uint32_t *ret)
+{
+    uint32_t n = 0;
+    const char *from = *s;
+    for (; isdigit((unsigned char)**s); (*s)++) {
+        if (n > 100000000u)
+            return false;
+        n = n * 10 + (uint32_t)(**s - '0');
+    }
+    *ret = n;
+    return *s != from;
+}
+
+int pl_parse_list(const char *text, bool *set, uint32_t n, uint32_t *ret_count)
+{
+    uint32_t count = 0;
+    memset(set, 0, n * sizeof(*set));
+    const char *s = text;
+    while (*s != '\0' && !isspace((unsigned char)*s)) {
+        uint32_t from = 0, to = 0;
+        if (!pl_list_number(&s, &from))
+            return -EBADMSG;
+        to = from;
+        if (*s == '-') {
+            s++;
+            if (!pl_list_number(&s, &to) || to < from)
+                return -EBADMSG;
+        }
+        if (to >= n)
+            return -ERANGE;
+        for (uint32_t i = from; i <= to; i++) {
+            count += set[i] ? 0 : 1;
+            set[i] = true;
+        }
+        if (*s == ',')
+            s++;
+        else if (*s != '\0' && !isspace((unsigned char)*s))
+            return -EBADMSG;
+    }
+    *ret_count = count;
+    return 0;
+}

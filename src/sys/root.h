@@ -1,0 +1,78 @@
+/* One root for every /proc and /sys read, so that the dump of another machine can be read exactly
+ * like this one. Paths are relative ("proc/meminfo"), without "..": a dump is hostile input, and
+ * neither a path nor a symbolic link in it leads out of its folder.
+ *
+ * A root that is not this system says so; nothing may act on what was read there. */
+#ifndef PL_SYS_ROOT_H
+#define PL_SYS_ROOT_H
+
+#include "base/err.h"
+#include "domain/machine.h"
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pl_root {
+    int fd; /* of the folder, O_PATH; -1 = closed */
+    bool this_system;
+    char path[PL_PATH_TEXT_MAX]; /* as given, for messages; "" = this system */
+};
+
+/* dir "", "/" or NULL is this system; anything else is a replayed dump. -ENOENT, -ENOTDIR, -EACCES
+ * name the folder. End with pl_root_done. */
+int pl_root_open(const char *dir, struct pl_root *ret, struct pl_err *err);
+void pl_root_done(struct pl_root *root); /* accepts a zeroed or closed root */
+bool pl_root_is_this_system(const struct pl_root *root);
+
+/* Opens a file for reading; the descriptor is the caller's. Only regular files are opened (as /proc
+ * and /sys call theirs), and never one that would block. -ENOENT, -EACCES, -EXDEV (leads out of the
+ * root), -EINVAL (bad path or not a regular file). */
+int pl_root_open_file(const struct pl_root *root, const char *path, int *ret_fd,
+                      struct pl_err *err);
+
+/* Opens a folder; end with closedir. */
+int pl_root_open_dir(const struct pl_root *root, const char *path, DIR **ret, struct pl_err *err);
+
+/* Reads a whole file into buf and ends it with NUL. *ret_len (may be NULL) excludes the NUL. -E2BIG
+ * when it does not fit: a text cut short is never returned. */
+int pl_read_text(const struct pl_root *root, const char *path, char *buf, size_t size,
+                 size_t *ret_len, struct pl_err *err);
+
+/* One unsigned decimal number, white space around it allowed. -EBADMSG for anything else ("max",
+ * "-1"). */
+int pl_read_u64(const struct pl_root *root, const char *path, uint64_t *ret, struct pl_err *err);
+
+/* One line of text without its newline and outer blanks, control characters replaced by '?'. */
+int pl_read_line(const struct pl_root *root, const char *path, char *buf, size_t size,
+                 struct pl_err *err);
+
+/* Line by line, for files without a known length. Of a line of PL_LINE_MAX or
+ * more only the first half of that is kept. */
+#define PL_LINE_MAX 16384
+#define PL_LINES_BYTES_MAX (256ull * 1024 * 1024) /* smaps of 65530 mappings is 70 MB */
+
+struct pl_lines {
+    int fd;
+    int error;      /* negative errno of a failed read, else 0 */
+    size_t at, len; /* the unread part of buf */
+    uint64_t taken; /* bytes read so far */
+    bool eof;
+    char buf[PL_LINE_MAX];
+};
+
+int pl_lines_open(const struct pl_root *root, const char *path, struct pl_lines *ret,
+                  struct pl_err *err);
+/* The next line, NUL-ended, without its newline, borrowed until the next call (it may be written
+ * to); NULL at the end or after a failed read. */
+char *pl_lines_next(struct pl_lines *lines);
+/* Closes, and returns 0 or the negative errno of the read that failed. */
+int pl_lines_close(struct pl_lines *lines);
+
+/* A list as /sys writes CPUs and nodes ("0-3,8,10-11") into set[0..n): true where listed. Members
+ * of n or more are -ERANGE, bad text -EBADMSG. Empty text is the empty list. *ret_count = members.
+ */
+int pl_parse_list(const char *text, bool *set, uint32_t n, uint32_t *ret_count);
+
+#endif
