@@ -1,17 +1,10 @@
 #include "base/err.h"
 
+#include "base/str.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-/* One line only: control characters from hostile input must not reach a terminal. */
-static void pl_err_clean(char *s)
-{
-    for (; *s != '\0'; s++) {
-        if ((unsigned char)*s < 0x20 || (unsigned char)*s == 0x7f)
-            *s = '?';
-    }
-}
 
 int pl_fail(struct pl_err *err, int code, const char *fmt, ...)
 {
@@ -23,7 +16,7 @@ int pl_fail(struct pl_err *err, int code, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(err->what, sizeof(err->what), fmt, ap);
     va_end(ap);
-    pl_err_clean(err->what);
+    pl_text_clean(err->what);
     return code;
 }
 
@@ -35,7 +28,7 @@ int pl_hint(struct pl_err *err, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(err->hint, sizeof(err->hint), fmt, ap);
     va_end(ap);
-    pl_err_clean(err->hint);
+    pl_text_clean(err->hint);
     return err->code;
 }
 
@@ -51,7 +44,7 @@ void pl_err_at(struct pl_err *err, const char *file, uint32_t line, uint32_t col
     if (err == NULL)
         return;
     (void)snprintf(err->file, sizeof(err->file), "%s", file);
-    pl_err_clean(err->file);
+    pl_text_clean(err->file);
     err->line = line;
     err->col = col;
 }

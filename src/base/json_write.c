@@ -28,6 +28,8 @@ static void pl_json_text(struct pl_json *j, const char *s)
             pl_str_add(j->out, "\\n");
         else if (c < 0x20 || c == 0x7f)
             pl_str_addf(j->out, "\\u%04x", c);
+        else if (c == 0xc2 && (unsigned char)s[1] >= 0x80 && (unsigned char)s[1] < 0xa0)
+            pl_str_addf(j->out, "\\u%04x", (unsigned char)*++s); /* C1 controls */
         else
             pl_str_addc(j->out, (char)c, 1);
     }
@@ -84,26 +86,6 @@ void pl_json_end(struct pl_json *j)
     pl_str_addc(j->out, j->array[j->depth] ? ']' : '}', 1);
     if (j->depth == 0)
         pl_str_addc(j->out, '\n', 1);
-}
-
-/* Bytes of the UTF-8 sequence at s, or 0 when it is not valid UTF-8. */
-static size_t pl_utf8_len(const char *s)
-{
-    const unsigned char *u = (const unsigned char *)s;
-    size_t n = 0;
-    if (u[0] < 0x80)
-        return 1;
-    if (u[0] >= 0xc2 && u[0] <= 0xdf)
-        n = 2;
-    else if (u[0] >= 0xe0 && u[0] <= 0xef)
-        n = 3;
-    else if (u[0] >= 0xf0 && u[0] <= 0xf4)
-        n = 4;
-    for (size_t i = 1; i < n; i++) {
-        if ((u[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    return n;
 }
 
 void pl_json_str(struct pl_json *j, const char *key, const char *value)

@@ -149,6 +149,57 @@ bool pl_parse_double(const char *s, double *ret)
     return true;
 }
 
+size_t pl_utf8_len(const char *s)
+{
+    const unsigned char *u = (const unsigned char *)s;
+    size_t n = 0;
+    if (u[0] < 0x80)
+        return 1;
+    if (u[0] >= 0xc2 && u[0] <= 0xdf)
+        n = 2;
+    else if (u[0] >= 0xe0 && u[0] <= 0xef)
+        n = 3;
+    else if (u[0] >= 0xf0 && u[0] <= 0xf4)
+        n = 4;
+    for (size_t i = 1; i < n; i++) {
+        if ((u[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    /* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF */
+    if ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xed && u[1] > 0x9f) ||
+        (u[0] == 0xf0 && u[1] < 0x90) || (u[0] == 0xf4 && u[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+/* U+0080..9F (C1 controls), U+200E/F, U+2028..202E, U+2066..2069, U+FEFF. */
+static bool pl_utf8_unseen(const unsigned char *u, size_t n)
+{
+    if (n == 1)
+        return u[0] < 0x20 || u[0] == 0x7f;
+    if (n == 2)
+        return u[0] == 0xc2 && u[1] < 0xa0;
+    if (n != 3)
+        return false;
+    if (u[0] == 0xe2 && u[1] == 0x80)
+        return u[2] == 0x8e || u[2] == 0x8f || (u[2] >= 0xa8 && u[2] <= 0xae);
+    if (u[0] == 0xe2 && u[1] == 0x81)
+        return u[2] >= 0xa6 && u[2] <= 0xa9;
+    return u[0] == 0xef && u[1] == 0xbb && u[2] == 0xbf;
+}
+
+void pl_text_clean(char *s)
+{
+    while (*s != '\0') {
+        size_t n = pl_utf8_len(s);
+        bool bad = n == 0 || pl_utf8_unseen((const unsigned char *)s, n);
+        size_t step = n == 0 ? 1 : n;
+        if (bad)
+            memset(s, '?', step);
+        s += step;
+    }
+}
+
 bool pl_fmt(char *out, size_t size, const char *fmt, ...)
 {
     va_list ap;

@@ -36,6 +36,13 @@ bool pl_parse_u64(const char *s, uint64_t *ret);
 bool pl_parse_i64(const char *s, int64_t *ret);
 bool pl_parse_double(const char *s, double *ret);
 
+/* Bytes of the UTF-8 character at s (1 for ASCII, NUL too), or 0 when it is not valid UTF-8. */
+size_t pl_utf8_len(const char *s);
+
+/* Makes foreign text fit for a terminal, in place: control characters, marks that turn the writing
+ * direction, and bytes that are no UTF-8 become '?'. */
+void pl_text_clean(char *s);
+
 /* snprintf into a fixed array; returns false when the text was cut. */
 #define PL_FMT(array, ...) pl_fmt((array), sizeof(array), __VA_ARGS__)
 bool pl_fmt(char *out, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
