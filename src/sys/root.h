@@ -50,7 +50,7 @@ int pl_read_line(const struct pl_root *root, const char *path, char *buf, size_t
 
 /* Line by line, for files without a known length. Of a line of PL_LINE_MAX or
  * more only the first half of that is kept. */
-#define PL_LINE_MAX 16384
+#define PL_LINE_MAX 8192
 #define PL_LINES_BYTES_MAX (256ull * 1024 * 1024) /* smaps of 65530 mappings is 70 MB */
 
 struct pl_lines {

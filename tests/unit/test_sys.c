@@ -3,8 +3,10 @@
 
 #include "base/str.h"
 #include "base/units.h"
+#include "sys/cgroup.h"
 #include "sys/meminfo.h"
 #include "sys/proc.h"
+#include "sys/psi.h"
 #include "sys/root.h"
 
 #include <errno.h>
@@ -366,6 +368,244 @@ static void mapped_pages_of_one_file(void **state)
     pl_tree_done(&t);
 }
 
+#define V2_MOUNT "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
+
+static void put_v2(struct pl_tree *t, const char *dir, const char *max, const char *current,
+                   const char *inactive)
+{
+    char path[256], text[256];
+    (void)PL_FMT(path, "sys/fs/cgroup%s/memory.max", dir);
+    if (max != NULL)
+        pl_tree_put(t, path, max);
+    (void)PL_FMT(path, "sys/fs/cgroup%s/memory.current", dir);
+    if (current != NULL)
+        pl_tree_put(t, path, current);
+    (void)PL_FMT(path, "sys/fs/cgroup%s/memory.stat", dir);
+    (void)PL_FMT(text, "anon 7\nworkingset_inactive_file 99\ninactive_file %s\nactive_file 5\n",
+                 inactive);
+    pl_tree_put(t, path, text);
+}
+
+/* Reads the memory limits of "self" in the tree. */
+static struct pl_cgroup_memory *limits(const struct pl_tree *t)
+{
+    static struct pl_cgroup_memory m;
+    struct pl_root r;
+    struct pl_err err = {0};
+    assert_int_equal(pl_root_open(t->dir, &r, &err), 0);
+    assert_int_equal(pl_cgroup_memory(&r, 0, &m, &err), 0);
+    pl_root_done(&r);
+    return &m;
+}
+
+static void v2_a_middle_ancestor_is_the_tightest(void **state)
+{
+    (void)state;
+    struct pl_tree t;
+    pl_tree_open(&t);
+    pl_tree_put(&t, "proc/self/cgroup", "0::/user.slice/app.slice/job\n");
+    pl_tree_put(&t, "proc/self/mountinfo", "23 1 0:2 / /sys rw - sysfs sysfs rw\n" V2_MOUNT);
+    put_v2(&t, "/user.slice", "8000000000\n", "1000000000\n", "0");
+    put_v2(&t, "/user.slice/app.slice", "4000000000\n", "3500000000\n", "200000000");
+    put_v2(&t, "/user.slice/app.slice/job", "max\n", "100\n", "0");
+    pl_tree_put(&t, "sys/fs/cgroup/user.slice/app.slice/job/memory.peak", "12345\n");
+    pl_tree_put(&t, "sys/fs/cgroup/user.slice/app.slice/job/memory.events",
+                "low 0\noom 9\noom_kill 3\noom_group_kill 0\n");
+    struct pl_cgroup_memory *m = limits(&t);
+    assert_int_equal(m->place.version, PL_CGROUP_V2);
+    assert_true(m->limited && m->complete && !m->place.outside);
+    assert_true(m->limit == 4000000000u);
+    assert_string_equal(m->tight_dir, "sys/fs/cgroup/user.slice/app.slice");
+    assert_true(m->room.likely == 700000000u && m->room.source == PL_SOURCE_MEASURED);
+    assert_true(m->own_used.likely == 100 && m->own_peak.likely == 12345);
+    assert_true(m->oom_kills.known && m->oom_kills.n == 3);
+    /* the larger limit can still be the one with less room */
+    put_v2(&t, "/user.slice", "8000000000\n", "7900000000\n", "0");
+    m = limits(&t);
+    assert_true(m->limit == 4000000000u && m->room.likely == 100000000u);
+    assert_string_equal(m->limit_dir, "sys/fs/cgroup/user.slice/app.slice");
+    assert_string_equal(m->tight_dir, "sys/fs/cgroup/user.slice");
+    /* above its limit: no room, not a huge number */
+    put_v2(&t, "/user.slice", "8000000000\n", "9000000000\n", "0");
+    assert_true(limits(&t)->room.likely == 0);
+    /* limit known, use not: the room is unknown */
+    put_v2(&t, "/user.slice", "8000000000\n", "what?\n", "0");
+    m = limits(&t);
+    assert_true(m->limited && m->complete && !pl_known(m->room));
+    /* a limit that cannot be read makes "what is left" unknown */
+    put_v2(&t, "/user.slice", "\n", "9000000000\n", "0");
+    m = limits(&t);
+    assert_true(m->limited && !m->complete && !pl_known(m->room));
+    pl_tree_done(&t);
+}
+
+static void v2_without_limit(void **state)
+{
+    (void)state;
+    struct pl_tree t;
+    pl_tree_open(&t);
+    pl_tree_put(&t, "proc/self/cgroup", "0::/a/b\n");
+    pl_tree_put(&t, "proc/self/mountinfo", V2_MOUNT);
+    put_v2(&t, "/a", "max\n", "10\n", "0");
+    struct pl_cgroup_memory *m = limits(&t); /* /a/b has no files at all */
+    assert_true(!m->limited && m->complete);
+    assert_false(pl_known(m->own_used));
+    assert_false(m->oom_kills.known);
+    /* no memory controller mounted: not an error, and said so */
+    pl_tree_put(&t, "proc/self/mountinfo", "23 1 0:2 / /sys rw - sysfs sysfs rw\n");
+    m = limits(&t);
+    assert_int_equal(m->place.version, PL_CGROUP_NONE);
+    struct pl_root r;
+    assert_int_equal(pl_root_open(t.dir, &r, NULL), 0);
+    struct pl_err err;
+    assert_int_equal(pl_cgroup_memory(&r, 77, m, &err), -ENOENT);
+    pl_root_done(&r);
+    pl_tree_done(&t);
+}
+
+static void v2_in_a_container(void **state)
+{
+    (void)state;
+    struct pl_tree t;
+    pl_tree_open(&t);
+    /* own namespace: the container's group is the root of what is seen, and has a limit */
+    pl_tree_put(&t, "proc/self/cgroup", "0::/\n");
+    pl_tree_put(&t, "proc/self/mountinfo", V2_MOUNT);
+    put_v2(&t, "", "1073741824\n", "73741824\n", "0");
+    struct pl_cgroup_memory *m = limits(&t);
+    assert_true(m->limited && m->limit == 1073741824u && m->room.likely == 1000000000u);
+    assert_string_equal(m->tight_dir, "sys/fs/cgroup");
+    /* a process moved outside of the namespace */
+    pl_tree_put(&t, "proc/self/cgroup", "0::/../other\n");
+    m = limits(&t);
+    assert_true(m->place.outside && m->limited);
+    pl_tree_done(&t);
+}
+
+static void v1_container_and_hybrid(void **state)
+{
+    (void)state;
+    struct pl_tree t;
+    pl_tree_open(&t);
+    /* Docker on v1: the path is the host's, the mount's root is the container's group; mount points
+     * with a blank are written in octal; the v2 hierarchy beside it has no memory controller */
+    pl_tree_put(&t, "proc/self/cgroup",
+                "9:name=systemd:/docker/ab\n4:blkio,memory:/docker/ab/in:ner\n0::/docker/ab\n");
+    pl_tree_put(&t, "proc/self/mountinfo",
+                "31 2 0:1 / /sys/fs/cgroup ro - tmpfs tmpfs rw\n"
+                "32 31 0:9 /docker/ab /sys/fs/cgroup/systemd ro - cgroup cgroup rw,name=systemd\n"
+                "33 31 0:4 /docker/ab /mem\\040ory ro master:5 - cgroup cgroup rw,blkio,memory\n"
+                "34 31 0:7 /docker/ab /sys/fs/cgroup/unified ro - cgroup2 cgroup2 rw\n");
+    pl_tree_put(&t, "mem ory/memory.limit_in_bytes", "2000000000\n");
+    pl_tree_put(&t, "mem ory/memory.usage_in_bytes", "500000000\n");
+    pl_tree_put(&t, "mem ory/memory.stat", "inactive_file 1\ntotal_inactive_file 100000000\n");
+    pl_tree_put(&t, "mem ory/in:ner/memory.limit_in_bytes", "9223372036854771712\n");
+    pl_tree_put(&t, "mem ory/in:ner/memory.usage_in_bytes", "4000000\n");
+    pl_tree_put(&t, "mem ory/in:ner/memory.max_usage_in_bytes", "5000000\n");
+    pl_tree_put(&t, "mem ory/in:ner/memory.oom_control",
+                "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
+    struct pl_cgroup_memory *m = limits(&t);
+    assert_int_equal(m->place.version, PL_CGROUP_V1);
+    assert_string_equal(m->place.dir, "mem ory/in:ner");
+    assert_true(m->limited && m->complete && m->limit == 2000000000u);
+    assert_true(m->room.likely == 1600000000u);
+    assert_true(m->own_peak.likely == 5000000 && m->oom_kills.n == 2);
+    /* a limit above the mount, which only the kernel's own sum shows */
+    pl_tree_put(&t, "mem ory/in:ner/memory.stat",
+                "total_inactive_file 0\nhierarchical_memory_limit 1000000000\n");
+    m = limits(&t);
+    assert_true(m->limit == 1000000000u && m->room.likely == 996000000u);
+    pl_tree_done(&t);
+}
+
+static void v1_without_limit(void **state)
+{
+    (void)state;
+    struct pl_tree t;
+    pl_tree_open(&t);
+    pl_tree_put(&t, "proc/self/cgroup", "4:memory:/a\n0::/\n");
+    pl_tree_put(&t, "proc/self/mountinfo",
+                "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n");
+    pl_tree_put(&t, "sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+    pl_tree_put(&t, "sys/fs/cgroup/memory/a/memory.limit_in_bytes", "9223372036854771712\n");
+    pl_tree_put(&t, "sys/fs/cgroup/memory/a/memory.stat",
+                "hierarchical_memory_limit 9223372036854771712\n");
+    struct pl_cgroup_memory *m = limits(&t);
+    assert_true(m->place.version == PL_CGROUP_V1 && !m->limited && m->complete);
+    pl_tree_done(&t);
+}
+
+static void cpu_quotas(void **state)
+{
+    (void)state;
+    struct pl_tree t;
+    struct pl_root r;
+    double cpus = -1;
+    pl_tree_open(&t);
+    assert_int_equal(pl_root_open(t.dir, &r, NULL), 0);
+    pl_tree_put(&t, "proc/self/cgroup", "0::/a/b\n");
+    pl_tree_put(&t, "proc/self/mountinfo", V2_MOUNT);
+    assert_int_equal(pl_cgroup_cpu_quota(&r, 0, &cpus, NULL), 0);
+    assert_true(cpus >= 0 && cpus <= 0);
+    pl_tree_put(&t, "sys/fs/cgroup/a/cpu.max", "150000 100000\n");
+    pl_tree_put(&t, "sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
+    assert_int_equal(pl_cgroup_cpu_quota(&r, 0, &cpus, NULL), 0);
+    assert_true(cpus > 1.499 && cpus < 1.501);
+    pl_tree_put(&t, "proc/self/cgroup", "2:cpu,cpuacct:/a\n0::/\n");
+    pl_tree_put(&t, "proc/self/mountinfo", "3 1 0:3 / /c rw - cgroup cgroup rw,cpuacct,cpu\n");
+    pl_tree_put(&t, "c/a/cpu.cfs_quota_us", "50000\n");
+    pl_tree_put(&t, "c/a/cpu.cfs_period_us", "100000\n");
+    pl_tree_put(&t, "c/cpu.cfs_quota_us", "-1\n");
+    pl_tree_put(&t, "c/cpu.cfs_period_us", "100000\n");
+    assert_int_equal(pl_cgroup_cpu_quota(&r, 0, &cpus, NULL), 0);
+    assert_true(cpus > 0.499 && cpus < 0.501);
+    pl_root_done(&r);
+    pl_tree_done(&t);
+}
+
+static void own_group_of_this_system(void **state)
+{
+    (void)state;
+    struct pl_root r;
+    static struct pl_cgroup_memory m;
+    struct pl_err err = {0};
+    assert_int_equal(pl_root_open("", &r, NULL), 0);
+    int rc = pl_cgroup_memory(&r, 0, &m, &err);
+    assert_true(rc == 0 || rc == -ENOENT);
+    if (rc == 0 && m.limited)
+        assert_true(m.limit > 0 && m.tight_dir[0] != '\0');
+    pl_root_done(&r);
+}
+
+static void pressure(void **state)
+{
+    (void)state;
+    struct pl_tree t;
+    struct pl_root r;
+    struct pl_pressure p;
+    pl_tree_open(&t);
+    assert_int_equal(pl_root_open(t.dir, &r, NULL), 0);
+    assert_int_equal(pl_psi_read(&r, "memory", &p, NULL), -ENOENT);
+    assert_false(p.known);
+    pl_tree_put(&t, "proc/pressure/memory",
+                "some avg10=1.25 avg60=0.30 avg300=0.00 total=123456\n"
+                "full avg10=0.50 avg60=0.10 avg300=0.00 total=23456\n");
+    assert_int_equal(pl_psi_read(&r, "memory", &p, NULL), 0);
+    assert_true(p.known && p.some_avg10 > 1.24 && p.some_avg10 < 1.26);
+    assert_true(p.full_avg10 > 0.49 && p.full_avg10 < 0.51);
+    assert_true(p.some_total_us == 123456 && p.full_total_us == 23456);
+    const char *some = "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n";
+    pl_tree_put(&t, "proc/pressure/memory", some);
+    pl_tree_put(&t, "proc/pressure/cpu", some);
+    assert_int_equal(pl_psi_read(&r, "memory", &p, NULL), -EBADMSG);
+    assert_int_equal(pl_psi_read(&r, "cpu", &p, NULL), 0);
+    pl_tree_put(&t, "proc/pressure/cpu", "some avg10=x avg60=0.00 avg300=0.00 total=0\n");
+    assert_int_equal(pl_psi_read(&r, "cpu", &p, NULL), -EBADMSG);
+    assert_false(p.known);
+    pl_root_done(&r);
+    pl_tree_done(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +621,14 @@ int main(void)
         cmocka_unit_test(samples_from_a_dump),
         cmocka_unit_test(a_real_process_is_seen),
         cmocka_unit_test(mapped_pages_of_one_file),
+        cmocka_unit_test(v2_a_middle_ancestor_is_the_tightest),
+        cmocka_unit_test(v2_without_limit),
+        cmocka_unit_test(v2_in_a_container),
+        cmocka_unit_test(v1_container_and_hybrid),
+        cmocka_unit_test(v1_without_limit),
+        cmocka_unit_test(cpu_quotas),
+        cmocka_unit_test(own_group_of_this_system),
+        cmocka_unit_test(pressure),
     };
     return cmocka_run_group_tests_name("sys", tests, NULL, NULL);
 }
