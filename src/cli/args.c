@@ -1,6 +1,7 @@
 /* The command line against the option tables. */
 #include "base/units.h"
 #include "cli/verb.h"
+#include "engine/llamacpp/environment.h"
 #include "engine/llamacpp/settings.h"
 
 #include <errno.h>

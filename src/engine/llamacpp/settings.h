@@ -1,21 +1,39 @@
-/* llama-server's flags, by its own names, and the rules by which it resolves "auto". Pure. */
+/* llama-server's flags, by its own names and with its own defaults. Pure: reads no environment, see
+ * environment.h for LLAMA_ARG_*. */
 #ifndef PL_ENGINE_LLAMACPP_SETTINGS_H
 #define PL_ENGINE_LLAMACPP_SETTINGS_H
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
-#include "domain/model.h"
 #include "domain/settings.h"
 
+#include <stddef.h>
+
 #define PL_FLAG_NAMES_MAX 4
+#define PL_FLAG_ARGV_MAX 128
+
+enum pl_flag_kind {
+    PL_FLAG_U64 = 0, /* whole number >= 0 */
+    PL_FLAG_I64,     /* whole number, -1 allowed */
+    PL_FLAG_LAYERS,  /* whole number, auto or all */
+    PL_FLAG_TRI,     /* on|off|auto */
+    PL_FLAG_TYPE,    /* cache type by name */
+    PL_FLAG_LOAD,    /* load mode by name */
+    PL_FLAG_YES,     /* switch: sets the field to true / on */
+    PL_FLAG_NO,      /* switch: sets the field to false / off */
+    PL_FLAG_PASS,    /* no effect on memory: handed on */
+    PL_FLAG_CANNOT,  /* changes memory in a way that is not predicted: exit 3, never a wrong number
+                      */
+};
 
 struct pl_flag {
     const char *names[PL_FLAG_NAMES_MAX]; /* "-c", "--ctx-size"; NULL-ended when shorter */
     const char *arg;                      /* value name; NULL = switch */
     const char *env;                      /* LLAMA_ARG_*, or NULL */
-    const char *help;                     /* NULL: accepted and passed on, not listed */
-    int (*set)(struct pl_settings *s, const struct pl_flag *flag, const char *name,
-               const char *value, struct pl_err *err);
+    const char *help;                     /* NULL: accepted, not listed */
+    enum pl_flag_kind kind;
+    size_t field; /* offset in struct pl_settings */
 };
 
 /* The table; ends with names[0] == NULL. */
@@ -28,16 +46,16 @@ void pl_llamacpp_defaults(struct pl_settings *s);
  * flag, or negative with err. Borrowed argv strings must outlive s. */
 int pl_llamacpp_flag(struct pl_settings *s, int argc, char *const *argv, struct pl_err *err);
 
-/* Applies LLAMA_ARG_* of the process environment; flags given later win. */
-int pl_llamacpp_environment(struct pl_settings *s, struct pl_err *err);
+/* Sets one flag by its table row; value may be NULL for switches. name is used in errors. */
+int pl_llamacpp_flag_set(struct pl_settings *s, const struct pl_flag *flag, const char *name,
+                         const char *value, struct pl_err *err);
 
-/* Decides every "auto" for one model, as llama-server and llama_context do. -EINVAL for settings
- * the engine itself refuses (quantised V without flash attention, a context of no cells ...). */
-int pl_llamacpp_resolve(const struct pl_settings *s, const struct pl_model *m,
-                        struct pl_resolved *ret, struct pl_err *err);
+/* The argv words that reproduce s (without program, model, host and port), taken from the arena:
+ * only what differs from the defaults. Returns how many, or negative. */
+int pl_llamacpp_argv(const struct pl_settings *s, struct pl_arena *a,
+                     const char *argv[PL_FLAG_ARGV_MAX], struct pl_err *err);
 
-/* The flags that reproduce s, one string, without model and port: what the ledger keeps and what a
- * user can paste. */
+/* The same as one line: what the ledger keeps and what a user can paste. */
 void pl_llamacpp_flags_text(const struct pl_settings *s, struct pl_str *out);
 
 #endif

@@ -1,0 +1,242 @@
+#include "engine/llamacpp/footprint.h"
+
+#include "base/checked.h"
+#include "base/str.h"
+#include "base/units.h"
+#include "domain/tensor_type.h"
+#include "engine/llamacpp/graph_dense.h"
+#include "engine/llamacpp/repack.h"
+#include "engine/llamacpp/resolve.h"
+
+#include <errno.h>
+
+/* The process beside its buffers, from anonymous memory of llama-server 0.7.0 measured after load
+ * and requests on ghosts (bench/runtime): a constant, and the tokenizer with its lookup tables. */
+#define PL_RUNTIME_BASE_BYTES (9 * PL_MIB)
+#define PL_RUNTIME_BYTES_PER_TOKEN 330u
+#define PL_RUNTIME_BYTES_PER_TENSOR 4096u
+
+struct pl_weights {
+    uint64_t mapped;    /* used where they lie in the file */
+    uint64_t repacked;  /* converted copies */
+    uint64_t source;    /* file bytes of the converted ones */
+    uint64_t undecided; /* of `mapped`: may be converted, CPU unknown */
+    uint64_t largest;   /* largest converted tensor */
+};
+
+uint64_t pl_llamacpp_kv_bytes(const struct pl_resolved *r, const struct pl_model *m,
+                              uint64_t n_layer, uint64_t head_k, uint64_t head_v)
+{
+    /* src/llama-kv-cache.cpp: per layer a K and a V tensor of n_embd_{k,v}_gqa x cells x streams */
+    uint64_t total = 0, cells = r->n_ctx_seq * r->n_stream;
+    for (uint64_t il = 0; il < n_layer; il++) {
+        uint64_t heads = pl_model_layer_u64(m, "attention.head_count_kv", il,
+                                            pl_model_layer_u64(m, "attention.head_count", il, 0));
+        uint64_t k = 0, v = 0;
+        if (!pl_tensor_type_bytes(pl_tensor_type(r->type_k), heads * head_k, cells, &k) ||
+            !pl_tensor_type_bytes(pl_tensor_type(r->type_v), heads * head_v, cells, &v))
+            return UINT64_MAX;
+        total = pl_add_sat(total, pl_add_sat(k, v));
+    }
+    return total;
+}
+
+uint64_t pl_llamacpp_bytes_per_token(const struct pl_model *m)
+{
+    const struct pl_tensor *embd = pl_model_tensor(m, "token_embd.weight");
+    bool tied = pl_model_tensor(m, "output.weight") == NULL;
+    uint64_t all = pl_model_tensor_bytes(m);
+    return tied || embd == NULL ? all : all - embd->bytes;
+}
+
+static void pl_weights_count(struct pl_weights *w, const struct pl_tensor *t, bool copy,
+                             const struct pl_cpu *cpu)
+{
+    enum pl_repack how = pl_repack_matrix(t, cpu);
+    if (how == PL_REPACK_YES) {
+        w->repacked += t->bytes;
+        if (!copy)
+            w->source += t->bytes;
+        if (t->bytes > w->largest)
+            w->largest = t->bytes;
+    } else if (!copy) {
+        w->mapped += t->bytes;
+        if (how == PL_REPACK_UNKNOWN)
+            w->undecided += t->bytes;
+    }
+}
+
+/* Tensors of one model: src/llama-model.cpp, load_tensors with the CPU's buffer types. A tied
+ * embedding is asked for twice, and its use as output may get a converted copy. */
+static struct pl_weights pl_weights_of(const struct pl_model *m, bool repack, bool tied,
+                                       const struct pl_cpu *cpu)
+{
+    struct pl_weights w = {0};
+    for (uint64_t i = 0; i < m->n_tensor; i++) {
+        const struct pl_tensor *t = &m->tensor[i];
+        if (repack && pl_repack_is_matrix(t))
+            pl_weights_count(&w, t, false, cpu);
+        else
+            w.mapped += t->bytes;
+        if (repack && tied && pl_streq(t->name, "token_embd.weight"))
+            pl_weights_count(&w, t, true, cpu);
+    }
+    return w;
+}
+
+static struct pl_quantity pl_derived(uint64_t bytes, const char *why)
+{
+    return pl_exact(bytes, PL_SOURCE_DERIVED, why);
+}
+
+/* Weights and repack; fills the holds. */
+static void pl_part_weights(struct pl_pool_footprint *p, const struct pl_weights *w,
+                            const struct pl_resolved *r)
+{
+    bool file = r->load_mode == PL_LOAD_MMAP || r->load_mode == PL_LOAD_MMAP_MLOCK;
+    p->part[PL_PART_WEIGHTS] = pl_derived(w->mapped, "tensors used as they lie in the file");
+    p->part[PL_PART_REPACK] = pl_derived(w->repacked, "tensors converted for this CPU's kernels");
+    if (w->undecided > 0) {
+        p->part[PL_PART_WEIGHTS].low = w->mapped - w->undecided;
+        p->part[PL_PART_REPACK] = pl_between(w->repacked, w->repacked, w->repacked + w->undecided,
+                                             PL_SOURCE_ASSUMED, "this CPU's features are unknown");
+    }
+    p->hold[PL_HOLD_FILE_COLD] = pl_derived(
+        file ? w->source : 0, "file pages of converted tensors: the kernel may drop them");
+    p->hold[PL_HOLD_FILE_HOT] = pl_derived(file ? w->mapped : 0, "mapped weights");
+}
+
+/* The buffer is exact for the proved version; how much of it becomes resident depends on how full
+ * the batch and the cache ever get. */
+static struct pl_quantity pl_part_compute(const struct pl_geometry *g, const struct pl_resolved *r,
+                                          bool version_known)
+{
+    uint64_t bytes = 0;
+    if (!pl_graph_dense_bytes(g, r, r->n_outputs, &bytes))
+        return PL_QUANTITY_UNKNOWN("the graph's allocation could not be followed");
+    if (version_known)
+        return pl_derived(bytes, "graph allocation followed, llama.cpp " PL_LLAMACPP_PROVED);
+    return pl_between(bytes - bytes / 8, bytes, bytes + bytes / 8, PL_SOURCE_DERIVED,
+                      "graph allocation of llama.cpp " PL_LLAMACPP_PROVED
+                      "; other versions differ a little");
+}
+
+/* ggml-cpu.c, ggml_graph_plan: activations of the widest product, converted to the weights' partner
+ * type; Q8_K rows (292 bytes for 256 values) are the usual largest. */
+static uint64_t pl_work_bytes(const struct pl_geometry *g, const struct pl_resolved *r)
+{
+    uint64_t widest = g->n_ff > g->n_embd ? g->n_ff : g->n_embd;
+    return widest * r->n_ubatch / 256 * 292;
+}
+
+static struct pl_quantity pl_part_runtime(const struct pl_model *m, const struct pl_geometry *g,
+                                          const struct pl_resolved *r)
+{
+    uint64_t likely = PL_RUNTIME_BASE_BYTES + g->n_vocab * PL_RUNTIME_BYTES_PER_TOKEN +
+                      m->n_tensor * PL_RUNTIME_BYTES_PER_TENSOR + pl_work_bytes(g, r);
+    return pl_between(likely - likely / 4, likely, likely + likely / 4, PL_SOURCE_DERIVED,
+                      "heap of the server: tokenizer, graphs, threads, product scratch");
+}
+
+static struct pl_quantity pl_part_prompt_cache(const struct pl_resolved *r)
+{
+    if (r->prompt_cache_unlimited)
+        return pl_between(0, 0, UINT64_MAX / 4, PL_SOURCE_DERIVED, "--cache-ram -1: no limit");
+    return pl_between(0, 0, r->prompt_cache_bytes, PL_SOURCE_DERIVED,
+                      "grows with use up to --cache-ram");
+}
+
+static void pl_totals(struct pl_pool_footprint *p, const struct pl_resolved *r,
+                      const struct pl_weights *w)
+{
+    static const enum pl_part charged[] = {PL_PART_KV,     PL_PART_RECURRENT, PL_PART_COMPUTE,
+                                           PL_PART_OUTPUT, PL_PART_RUNTIME,   PL_PART_PROJECTOR,
+                                           PL_PART_DRAFT,  PL_PART_EXTRA};
+    /* What is not decided between mapped and converted is charged once either way. */
+    struct pl_quantity weights =
+        pl_derived(w->mapped + w->repacked, "sum of the parts, the prompt cache empty");
+    struct pl_quantity steady = weights;
+    for (size_t i = 0; i < sizeof(charged) / sizeof(charged[0]); i++)
+        steady = pl_plus(steady, p->part[charged[i]]);
+    /* A cache and batch that are never full touch less of the compute buffer. */
+    uint64_t spare = pl_known(p->part[PL_PART_COMPUTE]) ? p->part[PL_PART_COMPUTE].likely / 2 : 0;
+    steady.low = pl_sub_floor(steady.low, spare);
+    p->steady = steady;
+    p->peak = pl_plus(steady, p->part[PL_PART_PROMPT_CACHE]);
+    p->load_peak = steady;
+    if (r->load_mode != PL_LOAD_MMAP && r->load_mode != PL_LOAD_MMAP_MLOCK) {
+        /* llama-model-loader.cpp: without mmap a tensor is read into a buffer, then converted */
+        struct pl_quantity loading =
+            pl_plus(weights, pl_derived(w->largest, "read buffer while converting"));
+        if (loading.high > steady.high)
+            p->load_peak = loading;
+    }
+    uint64_t anon = steady.likely - p->hold[PL_HOLD_FILE_HOT].likely;
+    p->hold[PL_HOLD_ANON] = pl_between(pl_sub_floor(steady.low, p->hold[PL_HOLD_FILE_HOT].likely),
+                                       anon, steady.high - p->hold[PL_HOLD_FILE_HOT].likely,
+                                       steady.source, "everything but mapped weights");
+    p->hold[PL_HOLD_LOCKED] = pl_derived(0, "nothing is locked");
+    if (r->load_mode == PL_LOAD_MMAP_MLOCK || r->load_mode == PL_LOAD_MLOCK)
+        p->hold[PL_HOLD_LOCKED] = pl_derived(w->mapped + w->source, "--load-mode: weights locked");
+}
+
+static struct pl_quantity pl_largest(const struct pl_pool_footprint *p, const struct pl_resolved *r)
+{
+    bool file = r->load_mode == PL_LOAD_MMAP || r->load_mode == PL_LOAD_MMAP_MLOCK;
+    uint64_t best = p->part[PL_PART_KV].likely;
+    uint64_t others[] = {p->part[PL_PART_COMPUTE].likely, p->part[PL_PART_REPACK].likely,
+                         p->part[PL_PART_OUTPUT].likely,
+                         file ? 0 : p->part[PL_PART_WEIGHTS].likely};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        best = others[i] > best ? others[i] : best;
+    return pl_derived(best, "one buffer each for cache, compute, converted weights, logits");
+}
+
+static int pl_footprint_devices(const struct pl_settings *s, const struct pl_llamacpp_host *host,
+                                struct pl_err *err)
+{
+    if (!host->has_devices || s->n_gpu_layers == 0)
+        return 0;
+    (void)pl_fail(err, -ENOTSUP, "cannot tell: layers on a GPU are not predicted yet");
+    (void)pl_hint(err, "-ngl 0 predicts the CPU alone");
+    return pl_exit_as(err, -ENOTSUP, PL_EXIT_CANNOT_TELL);
+}
+
+int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
+                          const struct pl_llamacpp_host *host, struct pl_footprint *ret,
+                          struct pl_resolved *ret_resolved, struct pl_err *err)
+{
+    struct pl_geometry g;
+    struct pl_resolved r;
+    int rc = pl_llamacpp_geometry(m, &g, err);
+    if (rc == 0)
+        rc = pl_llamacpp_resolve(s, &g, &r, err);
+    if (rc == 0)
+        rc = pl_footprint_devices(s, host, err);
+    if (rc < 0)
+        return rc;
+    struct pl_footprint f = {.n_pool = 1};
+    struct pl_pool_footprint *p = &f.pool[0];
+    (void)PL_FMT(p->pool, "ram");
+    p->kind = PL_POOL_HOST;
+    for (int i = 0; i < PL_PARTS; i++)
+        p->part[i] = pl_derived(0, "not used");
+    struct pl_weights w = pl_weights_of(m, r.repack, g.tied, host->cpu);
+    pl_part_weights(p, &w, &r);
+    uint64_t kv = pl_llamacpp_kv_bytes(&r, m, g.n_layer, g.head_k, g.head_v);
+    if (kv >= UINT64_MAX / 4) {
+        (void)pl_fail(err, -ERANGE, "the cache of this context is beyond any memory");
+        return pl_exit_as(err, -ERANGE, PL_EXIT_USAGE);
+    }
+    p->part[PL_PART_KV] = pl_derived(kv, "layers x cells x (K + V heads)");
+    uint64_t rows = r.n_outputs > r.n_seq ? r.n_outputs : r.n_seq;
+    p->part[PL_PART_OUTPUT] = pl_derived(rows * g.n_vocab * 4, "one row of logits per slot");
+    p->part[PL_PART_COMPUTE] = pl_part_compute(&g, &r, host->version_known);
+    p->part[PL_PART_RUNTIME] = pl_part_runtime(m, &g, &r);
+    p->part[PL_PART_PROMPT_CACHE] = pl_part_prompt_cache(&r);
+    pl_totals(p, &r, &w);
+    p->largest_allocation = pl_largest(p, &r);
+    *ret = f;
+    *ret_resolved = r;
+    return 0;
+}

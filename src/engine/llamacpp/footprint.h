@@ -1,0 +1,36 @@
+/* What llama-server needs in memory for a model under given settings. Pure: header, settings and
+ * CPU features in, quantities out. */
+#ifndef PL_ENGINE_LLAMACPP_FOOTPRINT_H
+#define PL_ENGINE_LLAMACPP_FOOTPRINT_H
+
+#include "base/err.h"
+#include "domain/footprint.h"
+#include "domain/model.h"
+#include "domain/settings.h"
+
+/* The llama.cpp build whose graphs and buffers the formulas were proved against. */
+#define PL_LLAMACPP_PROVED "0.7.0 (build 11669)"
+
+/* What the footprint needs of the machine; all may be unknown. */
+struct pl_llamacpp_host {
+    const struct pl_cpu *cpu; /* NULL: repacked weights cannot be told from mapped ones */
+    bool has_devices;         /* pools other than host memory exist */
+    bool version_known;       /* the engine is the proved version: narrower compute interval */
+};
+
+/* Fills ret (one pool, "ram") and the resolved settings. Errors: -ENOTSUP with exit 3 for what is
+ * not predicted (architecture, a GPU that would take layers), -EINVAL for settings the engine
+ * refuses, -EBADMSG for contradicting headers. */
+int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
+                          const struct pl_llamacpp_host *host, struct pl_footprint *ret,
+                          struct pl_resolved *ret_resolved, struct pl_err *err);
+
+/* Bytes of the K and V caches: exact. */
+uint64_t pl_llamacpp_kv_bytes(const struct pl_resolved *r, const struct pl_model *m,
+                              uint64_t n_layer, uint64_t head_k, uint64_t head_v);
+
+/* Bytes of weights that a decoded token reads: everything but an embedding table that is only
+ * looked up. */
+uint64_t pl_llamacpp_bytes_per_token(const struct pl_model *m);
+
+#endif

@@ -1,0 +1,56 @@
+/* Facts from ggml/src/ggml-cpu/repack.cpp, ggml_repack_get_optimal_repack_type: type, CPU feature
+ * and the number of rows decide; rows must be a multiple of the interleave. */
+#include "engine/llamacpp/repack.h"
+
+#include "base/str.h"
+
+#include <string.h>
+
+struct pl_repack_rule {
+    uint32_t type;       /* ggml_type */
+    const char *feature; /* as in struct pl_cpu.isa */
+    uint32_t rows;       /* ne[1] must be a multiple */
+};
+
+static const struct pl_repack_rule pl_rules[] = {
+    {2,  "avx2",    8}, /* Q4_0 */
+    {2,  "i8mm",    4},
+    {2,  "asimddp", 4},
+    {12, "avx2",    8}, /* Q4_K */
+    {12, "i8mm",    8},
+    {12, "asimddp", 8},
+    {10, "avx512f", 8}, /* Q2_K */
+    {13, "i8mm",    8}, /* Q5_K */
+    {13, "asimddp", 8},
+    {14, "i8mm",    8}, /* Q6_K */
+    {14, "asimddp", 8},
+    {20, "avx2",    8}, /* IQ4_NL */
+    {20, "asimddp", 4},
+    {39, "avx2",    8}, /* MXFP4 */
+    {39, "asimddp", 4},
+    {8,  "i8mm",    4}, /* Q8_0 */
+    {8,  "asimddp", 4},
+};
+
+enum pl_repack pl_repack_matrix(const struct pl_tensor *t, const struct pl_cpu *cpu)
+{
+    bool candidate = false;
+    for (size_t i = 0; i < sizeof(pl_rules) / sizeof(pl_rules[0]); i++) {
+        const struct pl_repack_rule *r = &pl_rules[i];
+        if (r->type != t->type || t->ne[1] % r->rows != 0)
+            continue;
+        candidate = true;
+        if (cpu != NULL && pl_cpu_has(cpu, r->feature))
+            return PL_REPACK_YES;
+    }
+    bool known = cpu != NULL && cpu->isa[0] != '\0';
+    if (known && pl_cpu_has(cpu, "amx_int8"))
+        return PL_REPACK_UNKNOWN; /* ggml-cpu/amx packs some types in a layout of its own */
+    return candidate && !known ? PL_REPACK_UNKNOWN : PL_REPACK_NO;
+}
+
+bool pl_repack_is_matrix(const struct pl_tensor *t)
+{
+    return t->n_dims == 2 && pl_ends(t->name, ".weight") &&
+           (pl_starts(t->name, "blk.") || pl_streq(t->name, "output.weight"));
+}

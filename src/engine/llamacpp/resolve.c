@@ -1,0 +1,194 @@
+#include "engine/llamacpp/resolve.h"
+
+#include "base/checked.h"
+#include "base/str.h"
+#include "base/units.h"
+#include "domain/tensor_type.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define PL_SEQ_MAX 256          /* src/llama-cparams.h, LLAMA_MAX_SEQ */
+#define PL_CTX_PAD 256          /* src/llama-context.cpp, GGML_PAD(cparams.n_ctx, 256) */
+#define PL_AUTO_PARALLEL 4      /* tools/server/server.cpp: "n_parallel is set to auto" */
+#define PL_WIDTH_MAX (1u << 24) /* larger widths than any model: refuse rather than overflow */
+
+/* Architectures whose graph is the plain dense decoder: RMS norm, rotary full attention on every
+ * layer, SwiGLU feed-forward, logits. Source: src/models/{llama,qwen2,qwen3,mistral3}.cpp. */
+static const char *const pl_dense[] = {"llama", "qwen2", "qwen3", "mistral3"};
+
+static int pl_cannot(struct pl_err *err, const char *arch, const char *why)
+{
+    (void)pl_fail(err, -ENOTSUP, "cannot tell: architecture '%.40s'%s%s", arch,
+                  why[0] != '\0' ? " " : "", why);
+    (void)pl_hint(err, "dense full-attention models (llama, qwen2, qwen3, mistral3) are predicted");
+    return pl_exit_as(err, -ENOTSUP, PL_EXIT_CANNOT_TELL);
+}
+
+static int pl_geometry_supported(const struct pl_model *m, struct pl_err *err)
+{
+    bool dense = false;
+    for (size_t i = 0; i < sizeof(pl_dense) / sizeof(pl_dense[0]); i++)
+        dense = dense || pl_streq(m->arch, pl_dense[i]);
+    if (!dense)
+        return pl_cannot(err, m->arch, "is not predicted yet");
+    if (pl_model_arch_u64(m, "expert_count", 0) > 0)
+        return pl_cannot(err, m->arch, "with experts is not predicted yet");
+    if (pl_model_arch_u64(m, "nextn_predict_layers", 0) > 0)
+        return pl_cannot(err, m->arch, "with token-prediction layers is not predicted yet");
+    /* src/models/{llama,qwen2,qwen3}.cpp do not read the window; mistral3 may. */
+    if (pl_model_arch_u64(m, "attention.sliding_window", 0) > 0 && pl_streq(m->arch, "mistral3"))
+        return pl_cannot(err, m->arch, "with a sliding window is not predicted yet");
+    static const char *const varying[] = {"attention.head_count", "attention.head_count_kv",
+                                          "feed_forward_length"};
+    for (size_t i = 0; i < sizeof(varying) / sizeof(varying[0]); i++) {
+        const struct pl_kv *kv = pl_model_arch_kv(m, varying[i]);
+        if (kv == NULL || kv->type != PL_KV_ARRAY)
+            continue;
+        for (uint64_t il = 1; il < kv->count; il++) {
+            if (kv->ints == NULL || kv->ints[il] != kv->ints[0])
+                return pl_cannot(err, m->arch, "with layers of unlike width is not predicted yet");
+        }
+    }
+    return 0;
+}
+
+static int pl_geometry_bad(struct pl_err *err, const struct pl_model *m, const char *what)
+{
+    (void)pl_fail(err, -EBADMSG, "the header %s", what);
+    pl_err_at(err, m->path, 0, 0);
+    return -EBADMSG;
+}
+
+/* src/llama-vocab.cpp: the tokens decide; vocab_size counts only without a tokenizer. */
+static uint64_t pl_geometry_vocab(const struct pl_model *m)
+{
+    const struct pl_kv *tokens = pl_model_kv(m, "tokenizer.ggml.tokens");
+    if (tokens != NULL && tokens->type == PL_KV_ARRAY)
+        return tokens->count;
+    uint64_t n = pl_model_arch_u64(m, "vocab_size", 0);
+    const struct pl_tensor *embd = pl_model_tensor(m, "token_embd.weight");
+    return n > 0 ? n : embd != NULL ? embd->ne[1] : 0;
+}
+
+int pl_llamacpp_geometry(const struct pl_model *m, struct pl_geometry *ret, struct pl_err *err)
+{
+    int rc = pl_geometry_supported(m, err);
+    if (rc < 0)
+        return rc;
+    struct pl_geometry g = {
+        .n_layer = pl_model_arch_u64(m, "block_count", 0),
+        .n_embd = pl_model_arch_u64(m, "embedding_length", 0),
+        .n_ff = pl_model_arch_u64(m, "feed_forward_length", 0),
+        .n_head = pl_model_arch_u64(m, "attention.head_count", 0),
+        .n_ctx_train = pl_model_arch_u64(m, "context_length", 0),
+        .n_vocab = pl_geometry_vocab(m),
+        .qk_norm = pl_model_tensor(m, "blk.0.attn_q_norm.weight") != NULL,
+        .qkv_bias = pl_model_tensor(m, "blk.0.attn_q.bias") != NULL,
+        .tied = pl_model_tensor(m, "output.weight") == NULL,
+    };
+    g.n_head_kv = pl_model_arch_u64(m, "attention.head_count_kv", g.n_head);
+    if (g.n_layer == 0 || g.n_embd == 0 || g.n_ff == 0 || g.n_head == 0 || g.n_head_kv == 0)
+        return pl_geometry_bad(err, m,
+                               "lacks block_count, embedding_length, feed_forward_length or"
+                               " head counts");
+    if (g.n_layer > PL_LAYERS_MAX || g.n_embd > PL_WIDTH_MAX || g.n_ff > PL_WIDTH_MAX ||
+        g.n_head > PL_WIDTH_MAX || g.n_head_kv > g.n_head || g.n_vocab > PL_WIDTH_MAX ||
+        g.n_ctx_train > PL_WIDTH_MAX * 64ull)
+        return pl_geometry_bad(err, m, "holds a width no model has");
+    g.head_k = pl_model_arch_u64(m, "attention.key_length", g.n_embd / g.n_head);
+    g.head_v = pl_model_arch_u64(m, "attention.value_length", g.n_embd / g.n_head);
+    if (g.head_k == 0 || g.head_v == 0 || g.head_k > PL_WIDTH_MAX || g.head_v > PL_WIDTH_MAX)
+        return pl_geometry_bad(err, m, "holds head sizes no model has");
+    if (g.n_vocab == 0)
+        return pl_geometry_bad(err, m, "gives no vocabulary size");
+    *ret = g;
+    return 0;
+}
+
+/* Quantised caches: src/llama-context.cpp, llama_init_from_model */
+static int pl_resolve_cache_types(const struct pl_settings *s, const struct pl_geometry *g,
+                                  struct pl_err *err)
+{
+    const struct pl_tensor_type *k = pl_tensor_type(s->type_k), *v = pl_tensor_type(s->type_v);
+    if (s->flash_attn == PL_OFF && v->block_elements > 1) {
+        (void)pl_fail(err, -EINVAL, "-ctv %s needs flash attention, which is off", v->name);
+        (void)pl_hint(err, "leave -fa on or auto, or use -ctv f16");
+        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+    }
+    if (g->head_k % k->block_elements != 0 || g->head_v % v->block_elements != 0) {
+        (void)pl_fail(err, -EINVAL,
+                      "cache type %s has blocks of %u, which do not divide a head of %llu",
+                      g->head_k % k->block_elements != 0 ? k->name : v->name, k->block_elements,
+                      (unsigned long long)g->head_k);
+        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+    }
+    return 0;
+}
+
+static int pl_resolve_slots(const struct pl_settings *s, struct pl_resolved *r, struct pl_err *err)
+{
+    bool automatic = s->n_parallel < 0;
+    r->n_seq = automatic ? PL_AUTO_PARALLEL : s->n_parallel == 0 ? 1 : (uint64_t)s->n_parallel;
+    r->kv_unified = s->kv_unified == PL_AUTO ? automatic : s->kv_unified == PL_ON;
+    if (automatic)
+        r->kv_unified = true; /* server.cpp sets both together */
+    r->n_stream = r->kv_unified ? 1 : r->n_seq;
+    if (r->n_seq <= PL_SEQ_MAX)
+        return 0;
+    (void)pl_fail(err, -EINVAL, "-np %llu: the engine allows %d slots",
+                  (unsigned long long)r->n_seq, PL_SEQ_MAX);
+    return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+}
+
+static enum pl_load_mode pl_resolve_load(const struct pl_settings *s)
+{
+    return s->load_mode == PL_LOAD_AUTO ? PL_LOAD_MMAP : s->load_mode;
+}
+
+int pl_llamacpp_resolve(const struct pl_settings *s, const struct pl_geometry *g,
+                        struct pl_resolved *ret, struct pl_err *err)
+{
+    struct pl_resolved r = {
+        .type_k = s->type_k,
+        .type_v = s->type_v,
+        .flash_attn = s->flash_attn != PL_OFF, /* auto: every CPU build has the kernel */
+        .load_mode = pl_resolve_load(s),
+        .repack = s->repack,
+        .prompt_cache_unlimited = s->cache_ram_mib<0, .prompt_cache_bytes = s->cache_ram_mib> 0
+                                      ? (uint64_t)s->cache_ram_mib * PL_MIB
+                                      : 0,
+        .n_threads = s->n_threads > 0 ? (uint64_t)s->n_threads : 0,
+    };
+    int rc = pl_resolve_slots(s, &r, err);
+    if (rc == 0)
+        rc = pl_resolve_cache_types(s, g, err);
+    if (rc < 0)
+        return rc;
+    uint64_t n_ctx = s->n_ctx > 0 ? s->n_ctx : g->n_ctx_train;
+    if (n_ctx == 0) {
+        (void)pl_fail(err, -EINVAL, "the header gives no context length: say one with -c");
+        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+    }
+    /* src/llama-context.cpp, llama_context::llama_context, in its order */
+    r.n_batch = n_ctx < s->n_batch ? n_ctx : s->n_batch;
+    uint64_t ub = s->n_ubatch == 0 ? s->n_batch : s->n_ubatch;
+    r.n_ubatch = r.n_batch < ub ? r.n_batch : ub;
+    if (r.n_ubatch == 0)
+        return pl_exit_as(err, pl_fail(err, -EINVAL, "-b 0: the batch cannot be empty"),
+                          PL_EXIT_USAGE);
+    (void)pl_pad_u64(n_ctx, PL_CTX_PAD, &r.n_ctx);
+    r.n_ctx_seq = r.n_ctx;
+    if (!r.kv_unified) {
+        (void)pl_pad_u64(r.n_ctx / r.n_seq, PL_CTX_PAD, &r.n_ctx_seq);
+        if (r.n_ctx_seq == 0)
+            r.n_ctx_seq = PL_CTX_PAD;
+        r.n_ctx = r.n_ctx_seq * r.n_seq;
+    }
+    /* tools/server/server-context.cpp, server_n_outputs_max, without speculation */
+    r.n_outputs = r.n_seq < s->n_batch ? r.n_seq : s->n_batch;
+    if (r.n_outputs == 0)
+        r.n_outputs = 1;
+    *ret = r;
+    return 0;
+}
