@@ -67,4 +67,14 @@ struct pl_run {
     struct pl_rate predicted_prefill, predicted_decode; /* as estimated before the run */
 };
 
+/* The pool that `measured`, `measured_total` and the samples speak of: the host's memory. */
+#define PL_RUN_MEASURED_POOL "ram"
+
+/* "ok", "failed", "refused", "interrupted". The inverse takes any other word for failed. */
+const char *pl_run_status_name(enum pl_run_status status);
+enum pl_run_status pl_run_status_of(const char *name);
+
+/* False for a sample that is zero throughout: it was never taken, and its fields are unknown. */
+bool pl_sample_taken(const struct pl_sample *s);
+
 #endif

@@ -57,4 +57,9 @@ struct pl_resolved {
     uint64_t n_threads; /* 0 = not known here */
 };
 
+/* "auto", "none", "mmap", "mlock", "mmap+mlock", "dio". The inverse takes any other word for auto.
+ */
+const char *pl_load_mode_name(enum pl_load_mode mode);
+enum pl_load_mode pl_load_mode_of(const char *name);
+
 #endif
