@@ -170,6 +170,9 @@ static const struct {
     {36, "TQ1_0"  },
     {37, "TQ2_0"  },
     {38, "MXFP4"  },
+    {39, "NVFP4"  },
+    {40, "Q1_0"   },
+    {41, "Q2_0"   },
 };
 
 const char *pl_model_file_type(const struct pl_model *m)

@@ -1,0 +1,90 @@
+#include "model/open.h"
+
+#include "base/str.h"
+#include "model/catalogue.h"
+#include "model/reader.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define PL_OPEN_ENTRIES_MAX 100000u /* of a folder that are looked at */
+#define PL_OPEN_LISTED_MAX 4u       /* files that fit in a hint */
+
+/* Names the .gguf files of a folder: the user is one word away from what was meant. */
+static int pl_open_folder(const char *path, struct pl_err *err)
+{
+    char list[PL_ERR_HINT_MAX] = "";
+    uint64_t found = 0;
+    (void)pl_fail(err, -EISDIR, "%.200s: is a folder, not a model file", path);
+    DIR *dir = opendir(path);
+    for (uint32_t i = 0; dir != NULL && i < PL_OPEN_ENTRIES_MAX; i++) {
+        const struct dirent *e = readdir(dir);
+        if (e == NULL)
+            break;
+        if (e->d_name[0] == '.' || !pl_ends(e->d_name, ".gguf"))
+            continue;
+        size_t used = strlen(list);
+        if (found++ < PL_OPEN_LISTED_MAX)
+            (void)pl_fmt(list + used, sizeof(list) - used, "%s%s", used > 0 ? ", " : "", e->d_name);
+    }
+    if (dir != NULL)
+        (void)closedir(dir);
+    if (found > PL_OPEN_LISTED_MAX)
+        (void)pl_hint(err, "it holds %llu .gguf files: %.140s ...", (unsigned long long)found,
+                      list);
+    else if (found > 0)
+        (void)pl_hint(err, "it holds %.180s", list);
+    else
+        (void)pl_hint(err, "it holds no .gguf file");
+    return pl_exit_as(err, -EISDIR, PL_EXIT_USAGE);
+}
+
+static int pl_open_unknown(const char *spec, const char *id, struct pl_err *err)
+{
+    char near[PL_ERR_HINT_MAX / 2];
+    pl_catalogue_nearest(id, near, sizeof(near));
+    (void)pl_fail(err, -ENOENT, "%.120s: no such file, and no such model in the catalogue", spec);
+    if (near[0] != '\0')
+        (void)pl_hint(err, "did you mean %s?", near);
+    else
+        (void)pl_hint(err, "MODEL is a .gguf file or a catalogue id such as qwen3-8b:q4_k_m");
+    return pl_exit_as(err, -ENOENT, PL_EXIT_USAGE);
+}
+
+static int pl_open_catalogue(const char *spec, struct pl_model **ret, struct pl_err *err)
+{
+    char id[64];
+    const char *colon = strchr(spec, ':');
+    size_t n = colon != NULL ? (size_t)(colon - spec) : strlen(spec);
+    if (!PL_FMT(id, "%.*s", (int)(n < sizeof(id) ? n : sizeof(id) - 1), spec))
+        id[0] = '\0';
+    const struct pl_catalogue_row *row = n < sizeof(id) ? pl_catalogue_find(id) : NULL;
+    if (row == NULL)
+        return pl_open_unknown(spec, id, err);
+    return pl_catalogue_model(row, colon != NULL ? colon + 1 : NULL, ret, err);
+}
+
+int pl_model_open(const char *spec, struct pl_model **ret, struct pl_err *err)
+{
+    static const char *const remote[] = {"https://", "http://", "hf:", "ollama:", NULL};
+    struct stat st;
+    if (stat(spec, &st) == 0)
+        return S_ISDIR(st.st_mode) ? pl_open_folder(spec, err) : pl_model_read(spec, ret, err);
+    if (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG) {
+        int code = -errno;
+        (void)pl_fail(err, code, "%.160s: %s", spec, strerror(-code));
+        return pl_exit_as(err, code, PL_EXIT_ENVIRONMENT);
+    }
+    for (size_t i = 0; remote[i] != NULL; i++) {
+        if (!pl_starts(spec, remote[i]))
+            continue;
+        (void)pl_fail(err, -ENOTSUP, "%.120s: models at '%s' are not supported yet", spec,
+                      remote[i]);
+        (void)pl_hint(err, "download the file and give its path, or use a catalogue id such as "
+                           "qwen3-8b:q4_k_m");
+        return pl_exit_as(err, -ENOTSUP, PL_EXIT_USAGE);
+    }
+    return pl_open_catalogue(spec, ret, err);
+}

@@ -1,0 +1,180 @@
+#include "test.h"
+
+#include "base/str.h"
+#include "model/catalogue.h"
+#include "model/mix.h"
+#include "model/open.h"
+#include "tree.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Each row's tensors hold exactly the parameters that were published. */
+static void parameters_are_the_published(void **state)
+{
+    size_t n = 0;
+    const struct pl_catalogue_row *row = pl_catalogue(&n);
+    (void)state;
+    assert_true(n >= 20);
+    for (size_t i = 0; i < n; i++) {
+        struct pl_model *m = NULL;
+        assert_int_equal(pl_catalogue_model(&row[i], NULL, &m, NULL), 0);
+        if (pl_model_parameters(m) != row[i].params_file)
+            fail_msg("%s: %" PRIu64 " parameters, published %" PRIu64, row[i].id,
+                     pl_model_parameters(m), row[i].params_file);
+        assert_true(m->ghost);
+        assert_string_equal(pl_model_file_type(m), "Q4_K_M");
+        assert_true(pl_model_arch_u64(m, "block_count", 0) == row[i].n_layer);
+        assert_true(pl_model_kv(m, "tokenizer.ggml.tokens")->count == row[i].n_vocab);
+        assert_true(row[i].checked == 1 && row[i].source != NULL);
+        (void)pl_model_free(m);
+    }
+}
+
+/* Lengths of published files, which hang on the header too. */
+static void file_lengths(void **state)
+{
+    static const struct {
+        const char *id, *quant;
+        uint64_t bytes;
+    } known[] = {
+        {"qwen2.5-7b",      "q4_k_m", 4683073536},
+        {"qwen2.5-7b",      "q3_k_m", 3808391872},
+        {"qwen3-8b",        "q4_k_m", 5027783488},
+        {"qwen3-4b",        "q4_k_m", 2497281120},
+        {"llama-3.1-8b",    "q4_k_m", 4920734272},
+        {"smollm2-135m",    "q4_k_m", 105454432 },
+        {"mistral-7b-v0.3", "q4_k_m", 4372812000},
+        {"mistral-7b-v0.3", "q8_0",   7702565088},
+        {"mistral-7b-v0.3", "iq2_m",  2504249568},
+        {"mistral-7b-v0.3", "q3_k_s", 3168522464},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        struct pl_model *m = NULL;
+        assert_int_equal(
+            pl_catalogue_model(pl_catalogue_find(known[i].id), known[i].quant, &m, NULL), 0);
+        uint64_t off = m->file_bytes > known[i].bytes ? m->file_bytes - known[i].bytes
+                                                      : known[i].bytes - m->file_bytes;
+        if (off > 6144)
+            fail_msg("%s %s: %" PRIu64 ", published %" PRIu64, known[i].id, known[i].quant,
+                     m->file_bytes, known[i].bytes);
+        (void)pl_model_free(m);
+    }
+}
+
+static void every_mix_of_every_row(void **state)
+{
+    size_t n_row = 0, n_mix = 0;
+    const struct pl_catalogue_row *row = pl_catalogue(&n_row);
+    const struct pl_mix *mix = pl_mixes(&n_mix);
+    (void)state;
+    for (size_t i = 0; i < n_row; i++) {
+        for (size_t k = 0; k < n_mix; k++) {
+            struct pl_model *m = NULL;
+            struct pl_err err = {0};
+            int rc = pl_catalogue_model(&row[i], mix[k].name, &m, &err);
+            /* Q1_0 and NVFP4 have no fallback: llama-quantize stops there as well */
+            if (rc < 0 && !pl_streq(mix[k].name, "Q1_0") && !pl_streq(mix[k].name, "NVFP4"))
+                fail_msg("%s %s: %s", row[i].id, mix[k].name, err.what);
+            assert_true(rc < 0 || m->file_bytes > pl_model_tensor_bytes(m));
+            m = pl_model_free(m);
+        }
+    }
+}
+
+static void tensors_of_the_families(void **state)
+{
+    struct pl_model *m = NULL;
+    (void)state;
+    assert_int_equal(pl_catalogue_model(pl_catalogue_find("qwen3-8b"), "Q4_K_M", &m, NULL), 0);
+    assert_string_equal(m->path, "qwen3-8b:q4_k_m");
+    assert_non_null(pl_model_tensor(m, "blk.35.attn_q_norm.weight"));
+    assert_non_null(pl_model_tensor(m, "output.weight"));
+    assert_null(pl_model_tensor(m, "blk.0.attn_q.bias"));
+    assert_true(pl_model_arch_u64(m, "attention.key_length", 0) == 128);
+    assert_true(m->n_file == 0);
+    m = pl_model_free(m);
+    assert_int_equal(pl_catalogue_model(pl_catalogue_find("qwen2.5-0.5b"), NULL, &m, NULL), 0);
+    assert_non_null(pl_model_tensor(m, "blk.23.attn_v.bias"));
+    assert_null(pl_model_tensor(m, "output.weight"));
+    m = pl_model_free(m);
+    assert_int_equal(pl_catalogue_model(pl_catalogue_find("llama-3.2-1b"), NULL, &m, NULL), 0);
+    assert_true(pl_model_tensor(m, "rope_freqs.weight")->ne[0] == 32);
+    m = pl_model_free(m);
+    /* head width that is not embedding / heads */
+    assert_int_equal(pl_catalogue_model(pl_catalogue_find("mistral-small-24b"), NULL, &m, NULL), 0);
+    assert_true(pl_model_arch_u64(m, "attention.key_length", 0) == 128);
+    assert_true(pl_model_tensor(m, "blk.0.attn_q.weight")->ne[1] == 4096);
+    m = pl_model_free(m);
+}
+
+static void names(void **state)
+{
+    char near[200];
+    struct pl_model *m = NULL;
+    struct pl_err err = {0};
+    (void)state;
+    assert_string_equal(pl_catalogue_find("QWEN3-8B")->id, "qwen3-8b");
+    assert_string_equal(pl_catalogue_find("Mistral-7B")->id, "mistral-7b-v0.3");
+    assert_null(pl_catalogue_find("qwen3-9b"));
+    assert_null(pl_catalogue_find(""));
+    pl_catalogue_nearest("Qwen3-9b", near, sizeof(near));
+    assert_non_null(strstr(near, "qwen3-8b"));
+    pl_catalogue_nearest("completely-unknown-thing", near, sizeof(near));
+    assert_string_equal(near, "");
+    assert_int_equal(pl_catalogue_model(pl_catalogue_find("qwen3-8b"), "q4_k_x", &m, &err),
+                     -EINVAL);
+    assert_non_null(strstr(err.hint, "Q4_K_"));
+}
+
+static void what_cannot_be_opened(void **state)
+{
+    struct pl_model *m = NULL;
+    struct pl_err err = {0};
+    struct pl_tree t;
+    char path[200];
+    (void)state;
+    assert_int_equal(pl_model_open("hf:org/repo", &m, &err), -ENOTSUP);
+    assert_int_equal(err.exit_code, PL_EXIT_USAGE);
+    assert_int_equal(pl_model_open("https://example.org/a.gguf", &m, &err), -ENOTSUP);
+    assert_int_equal(pl_model_open("ollama:qwen3", &m, &err), -ENOTSUP);
+    assert_int_equal(pl_model_open("qwen3-9b:q4_k_m", &m, &err), -ENOENT);
+    assert_non_null(strstr(err.what, "no such file, and no such model"));
+    assert_non_null(strstr(err.hint, "qwen3-8b"));
+    assert_int_equal(pl_model_open("", &m, &err), -ENOENT);
+    assert_int_equal(pl_model_open(":", &m, &err), -ENOENT);
+    assert_int_equal(pl_model_open("/nonexistent/model.gguf", &m, &err), -ENOENT);
+    assert_int_equal(pl_model_open("qwen3-8b:q9", &m, &err), -EINVAL);
+    assert_int_equal(pl_model_open("qwen3-8b:", &m, &err), -EINVAL);
+    pl_tree_open(&t);
+    pl_tree_put(&t, "models/a.gguf", "x");
+    (void)PL_FMT(path, "%s/models", t.dir);
+    assert_int_equal(pl_model_open(path, &m, &err), -EISDIR);
+    assert_non_null(strstr(err.hint, "a.gguf"));
+    (void)PL_FMT(path, "%s/models/a.gguf", t.dir);
+    assert_true(pl_model_open(path, &m, &err) < 0);
+    pl_tree_done(&t);
+    assert_null(m);
+    assert_int_equal(pl_model_open("Qwen3-8B", &m, &err), 0);
+    assert_string_equal(m->path, "qwen3-8b:q4_k_m");
+    m = pl_model_free(m);
+    assert_int_equal(pl_model_open("llama-3.2-1b:IQ4_XS", &m, &err), 0);
+    assert_string_equal(pl_model_file_type(m), "IQ4_XS");
+    m = pl_model_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parameters_are_the_published),
+        cmocka_unit_test(file_lengths),
+        cmocka_unit_test(every_mix_of_every_row),
+        cmocka_unit_test(tensors_of_the_families),
+        cmocka_unit_test(names),
+        cmocka_unit_test(what_cannot_be_opened),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
