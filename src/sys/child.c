@@ -173,17 +173,19 @@ static int pl_capture_run(struct pl_child *c, uint64_t timeout_ns, struct pl_str
     }
 }
 
-int pl_spawn_capture(const char *const *argv, const char *const *env, uint64_t timeout_ns,
-                     size_t cap_bytes, struct pl_str *out, int *ret_status, struct pl_err *err)
+int pl_spawn_run(const struct pl_spawn *how, uint64_t timeout_ns, size_t cap_bytes,
+                 struct pl_str *out, int *ret_status, struct pl_err *err)
 {
     pl_str_init(out, cap_bytes);
     struct pl_child c = PL_CHILD_NONE;
-    int code = pl_spawn(&(struct pl_spawn){.argv = argv, .env = env, .out = PL_OUT_PIPE}, &c, err);
+    struct pl_spawn piped = *how;
+    piped.out = PL_OUT_PIPE;
+    int code = pl_spawn(&piped, &c, err);
     if (code < 0)
         return code;
     code = pl_capture_run(&c, timeout_ns, out);
     if (code < 0) {
-        (void)pl_fail(err, code, "%s: %s", argv[0],
+        (void)pl_fail(err, code, "%s: %s", how->argv[0],
                       code == -ETIMEDOUT ? "did not end in time, and was killed" : strerror(-code));
         (void)pl_exit_as(err, code, PL_EXIT_ENVIRONMENT);
     } else {
@@ -192,4 +194,11 @@ int pl_spawn_capture(const char *const *argv, const char *const *env, uint64_t t
     }
     pl_child_done(&c);
     return code;
+}
+
+int pl_spawn_capture(const char *const *argv, const char *const *env, uint64_t timeout_ns,
+                     size_t cap_bytes, struct pl_str *out, int *ret_status, struct pl_err *err)
+{
+    const struct pl_spawn how = {.argv = argv, .env = env};
+    return pl_spawn_run(&how, timeout_ns, cap_bytes, out, ret_status, err);
 }

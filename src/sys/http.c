@@ -176,6 +176,10 @@ static CURLcode pl_http_options(struct pl_http *h, const struct pl_http_request 
     PL_SET(CURLOPT_FOLLOWLOCATION, 0L);
     PL_SET(CURLOPT_CONNECTTIMEOUT_MS, pl_http_ms(connect));
     PL_SET(CURLOPT_TIMEOUT_MS, q->timeout_ns == 0 ? 0L : pl_http_ms(q->timeout_ns));
+    if (q->idle_timeout_ns != 0) {
+        PL_SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
+        PL_SET(CURLOPT_LOW_SPEED_TIME, pl_http_ms(q->idle_timeout_ns) / 1000 + 1);
+    }
     PL_SET(CURLOPT_WRITEFUNCTION, pl_http_on_data);
     PL_SET(CURLOPT_WRITEDATA, h);
     PL_SET(CURLOPT_NOPROGRESS, 0L);

@@ -78,6 +78,10 @@ void pl_child_done(struct pl_child *c);
 int pl_spawn_capture(const char *const *argv, const char *const *env, uint64_t timeout_ns,
                      size_t cap_bytes, struct pl_str *out, int *ret_status, struct pl_err *err);
 
+/* The same with everything struct pl_spawn can say; its out is ignored. */
+int pl_spawn_run(const struct pl_spawn *how, uint64_t timeout_ns, size_t cap_bytes,
+                 struct pl_str *out, int *ret_status, struct pl_err *err);
+
 /* "exit status 3", "killed by signal 9 (Killed)". Returns out. */
 #define PL_STATUS_TEXT_MAX 64
 const char *pl_status_text(int status, char out[PL_STATUS_TEXT_MAX]);

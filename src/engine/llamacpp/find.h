@@ -11,6 +11,7 @@
 #ifndef PL_ENGINE_LLAMACPP_FIND_H
 #define PL_ENGINE_LLAMACPP_FIND_H
 
+#include "base/str.h"
 #include "engine/engine.h"
 
 /* Finds llama-server and asks it for its version. -ENOENT (exit status 4) when there is none;
@@ -29,9 +30,21 @@ int pl_llamacpp_tool(const struct pl_install *in, const char *name, char ret_pat
 size_t pl_llamacpp_words(const struct pl_install *in, const char *program,
                          const char *argv[PL_INSTALL_WORDS]);
 
-/* Environment addition for any program of it ("GGML_BACKEND_PATH=..."), written to out; "" when
- * none is needed. */
-#define PL_INSTALL_ENV_MAX (PATH_MAX + 32)
-const char *pl_llamacpp_env(const struct pl_install *in, char out[PL_INSTALL_ENV_MAX]);
+/* What its programs are started with and without: env[0] (when in->backend_path is set) is written
+ * to text; drop is static. Both NULL-ended, for struct pl_spawn. LLAMA_ARG_* variables of ours are
+ * left out (settings hold them already) with LLAMA_LOG_* and LLAMA_API_KEY, and for a folder the
+ * host's LD_* too. */
+struct pl_install_env {
+    char text[PATH_MAX + 32];
+    const char *env[2];
+    const char *const *drop;
+};
+void pl_llamacpp_env(const struct pl_install *in, struct pl_install_env *ret);
+
+/* Runs one of its tools to the end, output captured: as pl_spawn_run. args is NULL-ended, without
+ * the program's own name. */
+int pl_llamacpp_run(const struct pl_install *in, const char *tool, const char *const *args,
+                    uint64_t timeout_ns, size_t cap_bytes, struct pl_str *out, int *ret_status,
+                    struct pl_err *err);
 
 #endif

@@ -1,0 +1,22 @@
+#include "engine/engine.h"
+
+#include "base/str.h"
+#include "engine/llamacpp/find.h"
+
+static const struct pl_engine pl_engine_llamacpp = {
+    .name = "llama.cpp",
+    .about = "llama-server: GGUF models on CPU and GPU",
+    .get = "run 'make engines', or install llama.cpp-tools",
+    .find = pl_llamacpp_find,
+};
+
+const struct pl_engine *const pl_engines[] = {&pl_engine_llamacpp, NULL};
+
+const struct pl_engine *pl_engine_named(const char *name)
+{
+    for (size_t i = 0; pl_engines[i] != NULL; i++) {
+        if (pl_streq(pl_engines[i]->name, name))
+            return pl_engines[i];
+    }
+    return NULL;
+}
