@@ -4,25 +4,27 @@
 
 #include "base/err.h"
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define PL_INSTALL_LIBS_MAX (3 * PATH_MAX)
+#define PL_INSTALL_PATH_MAX 1024 /* a longer path is not found */
+#define PL_INSTALL_LIBS_MAX (3 * PL_INSTALL_PATH_MAX)
 
 /* One engine found on this machine, and how its programs are started. Plain value. */
 struct pl_install {
-    char engine[32];       /* "llama.cpp" */
-    char server[PATH_MAX]; /* the program that serves */
-    bool folder;           /* a Debian userland in a folder: started through its own loader */
-    char dir[PATH_MAX];    /* that folder; "" otherwise */
-    char loader[PATH_MAX]; /* the folder's dynamic loader, and the search path given to it */
+    char engine[32];                  /* "llama.cpp" */
+    char server[PL_INSTALL_PATH_MAX]; /* the program that serves */
+    bool folder; /* a Debian userland in a folder: started through its own loader */
+    char dir[PL_INSTALL_PATH_MAX];    /* that folder; "" otherwise */
+    char loader[PL_INSTALL_PATH_MAX]; /* the folder's dynamic loader, and the search path given to
+                                         it */
     char libs[PL_INSTALL_LIBS_MAX];
-    char backend_path[PATH_MAX]; /* CPU backend the engine would not find by itself; "" = none */
-    char backend[64];            /* what is known of it before a run: "cpu-zen4"; "" = not known */
-    char version[64];            /* "0.7.0 (11669)"; "" = it did not say */
-    uint64_t build;              /* llama.cpp's build number; 0 = not known */
+    char backend_path[PL_INSTALL_PATH_MAX]; /* CPU backend the engine would not find by itself; "" =
+                                               none */
+    char backend[64]; /* what is known of it before a run: "cpu-zen4"; "" = not known */
+    char version[64]; /* "0.7.0 (11669)"; "" = it did not say */
+    uint64_t build;   /* llama.cpp's build number; 0 = not known */
 };
 
 struct pl_engine {

@@ -17,6 +17,7 @@ struct pl_http_request {
     const char *json;                  /* body: makes it a POST; NULL = GET */
     uint64_t connect_timeout_ns;       /* 0 = 2 s */
     uint64_t timeout_ns;               /* of the whole request; 0 = no limit */
+    uint64_t idle_timeout_ns;          /* without a byte, in whole seconds; 0 = no limit */
     size_t cap_bytes;                  /* most bytes of answer taken; 0 = 1 MiB */
     const volatile sig_atomic_t *stop; /* not 0: give up with -EINTR; or NULL */
     /* Gets the answer piece by piece instead of pl_http_response.body; not 0 (a negative errno)

@@ -31,9 +31,9 @@ static bool pl_is_program(const char *path)
 }
 
 /* The first file matching root + pattern; characters of root stand for themselves. */
-static bool pl_glob_first(const char *root, const char *pattern, char ret_path[PATH_MAX])
+static bool pl_glob_first(const char *root, const char *pattern, char ret_path[PL_INSTALL_PATH_MAX])
 {
-    char full[2 * PATH_MAX];
+    char full[2 * PL_INSTALL_PATH_MAX];
     size_t n = 0;
     for (const char *p = root; *p != '\0' && n < sizeof(full) - 2; p++) {
         if (strchr("*?[]\\", *p) != NULL)
@@ -44,13 +44,13 @@ static bool pl_glob_first(const char *root, const char *pattern, char ret_path[P
         return false;
     glob_t g = {0};
     bool found = glob(full, 0, NULL, &g) == 0 && g.gl_pathc > 0 &&
-                 pl_fmt(ret_path, PATH_MAX, "%s", g.gl_pathv[0]);
+                 pl_fmt(ret_path, PL_INSTALL_PATH_MAX, "%s", g.gl_pathv[0]);
     globfree(&g);
     return found;
 }
 
 /* Cuts the last part of a path off: "/a/b" becomes "/a". */
-static void pl_parent(char path[PATH_MAX])
+static void pl_parent(char path[PL_INSTALL_PATH_MAX])
 {
     char *slash = strrchr(path, '/');
     if (slash != NULL)
@@ -76,20 +76,22 @@ static const char *pl_cpu_backend(size_t i)
         const char *name;
         bool runs;
     } backends[] = {
-        {"zen4",        bf16                           },
-        {"icelake",     vbmi                           },
-        {"cascadelake", vnni                           },
-        {"skylakex",    avx512                         },
-        {"haswell",     avx2                           },
-        {"sandybridge", __builtin_cpu_supports("avx")  },
+        {"zen4",        bf16                            },
+        {"icelake",     vbmi                            },
+        {"cascadelake", vnni                            },
+        {"skylakex",    avx512                          },
+        {"haswell",     avx2                            },
+        {"sandybridge", __builtin_cpu_supports("avx")   },
         {"sse42",       __builtin_cpu_supports("sse4.2")},
-        {"x64",         true                           },
+        {"x64",         true                            },
     };
 #else
     const struct {
         const char *name;
         bool runs;
-    } backends[] = {{"armv8.0_1", true}};
+    } backends[] = {
+        {"armv8.0_1", true}
+    };
 #endif
     if (i >= sizeof(backends) / sizeof(backends[0]))
         return NULL;
@@ -98,12 +100,13 @@ static const char *pl_cpu_backend(size_t i)
 
 static void pl_folder_backend(struct pl_install *in, const char *lib)
 {
-    char path[PATH_MAX];
+    char path[PL_INSTALL_PATH_MAX];
     if (pl_glob_first(lib, "/libggml-cpu*.so", path))
         return; /* linked beside the loader: the engine finds the best one by itself */
     const char *name;
     for (size_t i = 0; (name = pl_cpu_backend(i)) != NULL; i++) {
-        if (name[0] != '\0' && pl_fmt(path, sizeof(path), "%s/ggml/backends0/libggml-cpu-%s.so", lib, name) &&
+        if (name[0] != '\0' &&
+            pl_fmt(path, sizeof(path), "%s/ggml/backends0/libggml-cpu-%s.so", lib, name) &&
             access(path, R_OK) == 0) {
             (void)pl_fmt(in->backend_path, sizeof(in->backend_path), "%s", path);
             (void)pl_fmt(in->backend, sizeof(in->backend), "cpu-%s", name);
@@ -112,15 +115,23 @@ static void pl_folder_backend(struct pl_install *in, const char *lib)
     }
 }
 
+/* The absolute path without links; false when there is none or it is too long. */
+static bool pl_real(const char *path, char ret_path[PL_INSTALL_PATH_MAX])
+{
+    char *real = realpath(path, NULL);
+    bool fits = real != NULL && pl_fmt(ret_path, PL_INSTALL_PATH_MAX, "%s", real);
+    free(real);
+    return fits;
+}
+
 /* A Debian userland extracted into dir, with llama-server in it? */
 static bool pl_take_folder(struct pl_install *in, const char *dir)
 {
-    char root[PATH_MAX], lib[PATH_MAX];
-    if (realpath(dir, root) == NULL || strchr(root, ':') != NULL || pl_streq(root, "/"))
+    char root[PL_INSTALL_PATH_MAX], lib[PL_INSTALL_PATH_MAX];
+    if (!pl_real(dir, root) || strchr(root, ':') != NULL || pl_streq(root, "/"))
         return false; /* ':' separates the loader's search path; / is the machine itself */
     if (!pl_fmt(in->server, sizeof(in->server), "%s/usr/bin/" PL_SERVER, root) ||
-        !pl_is_program(in->server) ||
-        !pl_glob_first(root, "/usr/lib/*/ld-linux*.so.*", in->loader))
+        !pl_is_program(in->server) || !pl_glob_first(root, "/usr/lib/*/ld-linux*.so.*", in->loader))
         return false;
     (void)pl_fmt(lib, sizeof(lib), "%s", in->loader);
     pl_parent(lib);
@@ -134,10 +145,10 @@ static bool pl_take_folder(struct pl_install *in, const char *dir)
 
 static bool pl_take_program(struct pl_install *in, const char *path)
 {
-    if (!pl_is_program(path) || realpath(path, in->server) == NULL)
+    if (!pl_is_program(path) || !pl_real(path, in->server))
         return false;
     /* One inside an extracted userland does not run on the machine's own libc. */
-    char root[PATH_MAX];
+    char root[PL_INSTALL_PATH_MAX];
     (void)pl_fmt(root, sizeof(root), "%s", in->server);
     if (pl_ends(root, "/usr/bin/" PL_SERVER)) {
         root[strlen(root) - strlen("/usr/bin/" PL_SERVER)] = '\0';
@@ -153,7 +164,7 @@ static bool pl_take_dir(struct pl_install *in, const char *dir)
 {
     static const char *const inside[] = {"/" PL_SERVER, "/bin/" PL_SERVER, "/build/bin/" PL_SERVER,
                                          "/*/usr/bin/" PL_SERVER, "/*/" PL_SERVER};
-    char path[PATH_MAX];
+    char path[PL_INSTALL_PATH_MAX];
     if (pl_take_folder(in, dir))
         return true;
     for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++) {
@@ -186,7 +197,7 @@ static int pl_take_named(struct pl_install *in, const char *name, const char *wh
 /* "engines" beside our own program and above it, as in a build tree. */
 static bool pl_take_beside(struct pl_install *in)
 {
-    char self[PATH_MAX] = "", path[PATH_MAX];
+    char self[PL_INSTALL_PATH_MAX] = "", path[PL_INSTALL_PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
     if (n <= 0)
         return false;
@@ -203,13 +214,13 @@ static bool pl_take_beside(struct pl_install *in)
 
 static bool pl_take_data(struct pl_install *in)
 {
-    char path[PATH_MAX];
+    char path[PL_INSTALL_PATH_MAX];
     const char *data = getenv("XDG_DATA_HOME");
     const char *home = getenv("HOME");
-    bool named = data != NULL && data[0] != '\0'
-                     ? pl_fmt(path, sizeof(path), "%s/plimsoll/engines", data)
-                     : home != NULL && pl_fmt(path, sizeof(path),
-                                              "%s/.local/share/plimsoll/engines", home);
+    bool named =
+        data != NULL && data[0] != '\0'
+            ? pl_fmt(path, sizeof(path), "%s/plimsoll/engines", data)
+            : home != NULL && pl_fmt(path, sizeof(path), "%s/.local/share/plimsoll/engines", home);
     if (named && pl_take(in, path))
         return true;
     return pl_take(in, "/usr/local/share/plimsoll/engines");
@@ -230,8 +241,9 @@ static int pl_choose(const char *hint, struct pl_install *in, struct pl_err *err
         return pl_take_named(in, env, "$PLIMSOLL_ENGINES", err);
     if ((pl_is_dir("engines") && pl_take(in, "engines")) || pl_take_beside(in) || pl_take_data(in))
         return 0;
-    (void)pl_fail(err, -ENOENT, "no engine found: llama-server is neither on PATH nor in a folder "
-                                "of ours");
+    (void)pl_fail(err, -ENOENT,
+                  "no engine found: llama-server is neither on PATH nor in a folder "
+                  "of ours");
     (void)pl_hint(err, PL_GET_HINT);
     return pl_exit_as(err, -ENOENT, PL_EXIT_ENVIRONMENT);
 }
@@ -293,13 +305,17 @@ int pl_llamacpp_find(const char *hint, struct pl_install *ret, struct pl_err *er
     return code;
 }
 
-int pl_llamacpp_tool(const struct pl_install *in, const char *name, char ret_path[PATH_MAX],
-                     struct pl_err *err)
+int pl_llamacpp_tool(const struct pl_install *in, const char *name,
+                     char ret_path[PL_INSTALL_PATH_MAX], struct pl_err *err)
 {
     static const char *const folders[] = {"", "/../libexec/*/llama.cpp-tests",
                                           "/../libexec/*/llama/bin", "/../libexec/*/llama.cpp",
                                           "/../lib/llama.cpp"};
-    char bin[PATH_MAX], pattern[PATH_MAX];
+    char bin[PL_INSTALL_PATH_MAX], pattern[PL_INSTALL_PATH_MAX];
+    if (pl_streq(name, PL_SERVER)) { /* whatever its file is called */
+        (void)pl_fmt(ret_path, PL_INSTALL_PATH_MAX, "%s", in->server);
+        return 0;
+    }
     (void)pl_fmt(bin, sizeof(bin), "%s", in->server);
     pl_parent(bin);
     for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
@@ -307,7 +323,9 @@ int pl_llamacpp_tool(const struct pl_install *in, const char *name, char ret_pat
             pl_glob_first(bin, pattern, ret_path) && pl_is_program(ret_path))
             return 0;
     }
-    if (!in->folder && pl_program_find(name, ret_path, NULL) == 0)
+    char path[PATH_MAX];
+    if (!in->folder && pl_program_find(name, path, NULL) == 0 &&
+        pl_fmt(ret_path, PL_INSTALL_PATH_MAX, "%s", path))
         return 0;
     (void)pl_fail(err, -ENOENT, "%s: not installed beside %.120s", name, in->server);
     return pl_exit_as(err, -ENOENT, PL_EXIT_ENVIRONMENT);
@@ -333,8 +351,8 @@ size_t pl_llamacpp_words(const struct pl_install *in, const char *program,
 void pl_llamacpp_env(const struct pl_install *in, struct pl_install_env *ret)
 {
     static const char *const own[] = {"LLAMA_ARG_", "LLAMA_LOG_", "LLAMA_API_KEY=", NULL};
-    static const char *const foreign[] = {"LLAMA_ARG_",       "LLAMA_LOG_",  "LLAMA_API_KEY=",
-                                          "LD_LIBRARY_PATH=", "LD_PRELOAD=", NULL};
+    static const char *const foreign[] = {
+        "LLAMA_ARG_", "LLAMA_LOG_", "LLAMA_API_KEY=", "LD_LIBRARY_PATH=", "LD_PRELOAD=", NULL};
     ret->env[0] = ret->env[1] = NULL;
     ret->drop = in->folder ? foreign : own;
     if (in->backend_path[0] != '\0' &&
@@ -347,7 +365,7 @@ int pl_llamacpp_run(const struct pl_install *in, const char *tool, const char *c
                     struct pl_err *err)
 {
     const char *argv[PL_SPAWN_ARGS_MAX + 1] = {0};
-    char program[PATH_MAX];
+    char program[PL_INSTALL_PATH_MAX];
     struct pl_install_env env;
     pl_str_init(out, cap_bytes);
     int code = pl_llamacpp_tool(in, tool, program, err);

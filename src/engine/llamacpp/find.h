@@ -20,8 +20,8 @@ int pl_llamacpp_find(const char *hint, struct pl_install *ret, struct pl_err *er
 
 /* Path of a sibling program of the same installation: "llama-fit-params", "llama-bench",
  * "llama-quantize", "test-llama-archs". -ENOENT when it is not installed. */
-int pl_llamacpp_tool(const struct pl_install *in, const char *name, char ret_path[PATH_MAX],
-                     struct pl_err *err);
+int pl_llamacpp_tool(const struct pl_install *in, const char *name,
+                     char ret_path[PL_INSTALL_PATH_MAX], struct pl_err *err);
 
 /* The words that start program (a path from above), before its own arguments: the path itself, or
  * loader and all. Fills argv[0..n) with strings borrowed from in and program; returns n, at most
@@ -35,7 +35,7 @@ size_t pl_llamacpp_words(const struct pl_install *in, const char *program,
  * left out (settings hold them already) with LLAMA_LOG_* and LLAMA_API_KEY, and for a folder the
  * host's LD_* too. */
 struct pl_install_env {
-    char text[PATH_MAX + 32];
+    char text[PL_INSTALL_PATH_MAX + 32];
     const char *env[2];
     const char *const *drop;
 };

@@ -204,8 +204,8 @@ static void pl_log_phase(struct pl_log *l, const char *text)
 /* "llama_context: n_ctx                 = 4096", and what older versions called it. */
 static void pl_log_context(struct pl_log *l, const char *text)
 {
-    static const char *const makers[] = {"llama_context: ", "llama_init_from_model: ",
-                                         "llama_new_context_with_model: "};
+    static const char *const makers[] = {
+        "llama_context: ", "llama_init_from_model: ", "llama_new_context_with_model: "};
     struct pl_engine_report *r = &l->report;
     if (l->fitting || l->no_alloc || l->contexts > 1)
         return; /* a dry run, or the draft model's context */

@@ -4,8 +4,8 @@
  *   0.00.014.082 I load_tensors:   CPU_Mapped model buffer size =     2.01 MiB
  *
  * What the buffer lines mean:
- *  - One load prints one line per buffer; a `CPU_Mapped` line is a range of a mapped file (there may
- *    be hundreds), `CPU_REPACK` anonymous memory with rearranged copies, `CPU` plain anonymous
+ *  - One load prints one line per buffer; a `CPU_Mapped` line is a range of a mapped file (there
+ * may be hundreds), `CPU_REPACK` anonymous memory with rearranged copies, `CPU` plain anonymous
  *    memory. MiB with two decimals: each line is rounded by up to 5243 bytes either way.
  *  - With -fit (the default) the engine loads once without data, to learn the sizes; at verbosity 5
  *    that dry run prints the same lines. It stands between "fitting params to device memory" and
@@ -46,11 +46,11 @@ struct pl_log_breakdown {
 struct pl_log {
     struct pl_engine_report report; /* filled as lines come */
     struct pl_log_breakdown breakdown;
-    bool fitting, no_alloc;         /* inside a dry run */
-    uint32_t contexts;              /* real ones constructed */
-    uint64_t compute_before;        /* compute buffers of the contexts before the last */
-    uint64_t n_vocab;               /* 0 = not said */
-    bool listening;                 /* it said that it accepts requests */
+    bool fitting, no_alloc;  /* inside a dry run */
+    uint32_t contexts;       /* real ones constructed */
+    uint64_t compute_before; /* compute buffers of the contexts before the last */
+    uint64_t n_vocab;        /* 0 = not said */
+    bool listening;          /* it said that it accepts requests */
     enum pl_log_cause cause;
     char error[PL_LOG_LINE_MAX]; /* the line that tells most about a failure; "" = none yet */
     char line[PL_LOG_LINE_MAX];  /* the unfinished line */
