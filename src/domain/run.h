@@ -32,9 +32,9 @@ struct pl_engine_bytes {
 
 struct pl_engine_report {
     char version[64];
-    char backend[64]; /* "cpu-zen4", "cpu-zen4+vulkan"; "" = not said */
+    char backend[64];                   /* "cpu-zen4", "cpu-zen4+vulkan"; "" = not said */
     uint64_t n_ctx, n_ctx_seq, n_slots; /* 0 = not said */
-    uint64_t n_ctx_slot; /* n_ctx_seq, at most the training context; 0 = not said */
+    uint64_t n_ctx_slot;                /* n_ctx_seq, at most the training context; 0 = not said */
     bool kv_unified, kv_unified_known;
     struct pl_engine_bytes weights_mapped, weights_repack, weights_other; /* model buffers */
     struct pl_engine_bytes kv, compute, output, recurrent;
