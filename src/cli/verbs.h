@@ -4,6 +4,7 @@
 #include "cli/verb.h"
 
 extern const struct pl_verb pl_verb_completion;
+extern const struct pl_verb pl_verb_ghost;
 extern const struct pl_verb pl_verb_runs;
 extern const struct pl_verb pl_verb_version;
 
