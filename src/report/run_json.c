@@ -85,7 +85,7 @@ static void pl_json_run_report(struct pl_json *j, const struct pl_engine_report 
     pl_json_object(j, "report");
     pl_json_word(j, "version", r->version);
     pl_json_count(j, "n_ctx", r->n_ctx);
-    pl_json_count(j, "n_ctx_seq", r->n_ctx_seq);
+    pl_json_count(j, "n_ctx_per_slot", r->n_ctx_seq);
     pl_json_count(j, "n_slots", r->n_slots);
     if (r->kv_unified_known)
         pl_json_bool(j, "kv_unified", r->kv_unified);

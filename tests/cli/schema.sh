@@ -1,0 +1,99 @@
+#!/bin/bash
+# What every verb prints with --json is one object that its schema in data/schema describes.
+. "$(dirname "$0")/../lib.sh"
+
+python=$(command -v python3) || skip_all "python3 is not installed"
+"$python" -c 'import jsonschema' 2>/dev/null ||
+    skip_all "the Python module jsonschema (python3-jsonschema) is not installed"
+validate=$PLIMSOLL_SOURCE/tests/cli/validate.py
+schemas=$PLIMSOLL_SOURCE/data/schema
+verbs=$("$PLIMSOLL" --help | sed -n 's/^  \([a-z][a-z-]*\)  .*/\1/p')
+offers() { grep -qx -- "$1" <<<"$verbs"; }
+
+# valid NAME VERB ARGUMENTS...: the verb prints valid JSON and ends with a status of the contract.
+valid() {
+    local name=$1 verb=$2
+    shift 2
+    run "$PLIMSOLL" "$verb" "$@" --json
+    case $status in
+    0 | 1 | 3) ok "$name" "$python" "$validate" "$schemas/$verb.json" "$T/.out" ;;
+    *) is "$name" "exit $status: $err" "exit 0, 1 or 3" ;;
+    esac
+}
+
+# the validator itself: what is wrong is found
+refuses() { # NAME DOCUMENT SCHEMA
+    printf '%s' "$2" >"$T/document"
+    not_ok "$1" "$python" "$validate" "$schemas/$3.json" "$T/document"
+}
+refuses "validator: a missing member" '{"schema": "plimsoll.version/1"}' version
+refuses "validator: a surplus member" \
+    '{"schema": "plimsoll.version/1", "version": "1.2.3", "more": 1}' version
+refuses "validator: unknown that is 0" \
+    '{"bytes": 0, "low": 0, "high": 0, "source": "unknown", "why": null}' quantity
+refuses "validator: an interval upside down" \
+    '{"bytes": 5, "low": 6, "high": 7, "source": "measured", "why": null}' quantity
+refuses "validator: a key twice" '{"schema": "x", "schema": "plimsoll.version/1", "version": "1.2.3"}' \
+    version
+refuses "validator: two documents" '{"schema": "plimsoll.version/1", "version": "1.2.3"}{}' version
+printf '{"bytes": 5, "low": 5, "high": 7, "source": "measured", "why": "x"}' >"$T/document"
+ok "validator: a sound quantity" "$python" "$validate" "$schemas/quantity.json" "$T/document"
+
+# completion prints what shells and man read, whatever is asked
+for verb in $verbs; do
+    [ "$verb" = completion ] || ok "$verb: has a schema" test -e "$schemas/$verb.json"
+done
+
+valid "version" version
+
+if offers runs; then
+    valid "runs: no ledger" runs
+    ok "runs: a ledger to read" "$PLIMSOLL_BUILD/tests/unit/make_ledger" "$T/runs.db"
+    valid "runs: full, refused and hostile ones" runs --ledger "$T/runs.db"
+    for id in 1 2 3; do
+        valid "runs: run $id" runs --ledger "$T/runs.db" "$id"
+    done
+fi
+
+if offers assess; then
+    valid "assess: this machine" assess
+else
+    skip "assess" "no such verb"
+fi
+
+# The ghost of a catalogue model is a small file with a whole header: what inspect needs.
+ghost=$T/ghost.gguf
+if offers ghost; then
+    valid "ghost" ghost qwen3-0.6b:q8_0 -o "$ghost"
+    valid "ghost: small, random" ghost qwen3-0.6b:q4_k_m --fill random -o "$T/random.gguf"
+    rm -f "$T/random.gguf"
+else
+    skip "ghost" "no such verb"
+fi
+if offers inspect && [ -e "$ghost" ]; then
+    valid "inspect" inspect "$ghost"
+    valid "inspect: everything" inspect --keys --tensors "$ghost"
+else
+    skip "inspect" "no such verb, or no ghost to read"
+fi
+
+if offers estimate; then
+    valid "estimate: a file of the catalogue" estimate qwen3-0.6b:q8_0 -c 4096
+    valid "estimate: a mixture of experts, slots, small caches" \
+        estimate qwen3-30b-a3b:q4_k_m -c 32768 -np 4 -ctk q8_0 -ctv q8_0 -fa on
+    valid "estimate: no limit to the prompt cache" estimate qwen3-0.6b:q8_0 --cache-ram -1
+else
+    skip "estimate" "no such verb"
+fi
+
+if ! offers try; then
+    skip "try" "no such verb"
+elif [ -z "${PLIMSOLL_ENGINES:-}" ]; then
+    skip "try" "no engine: tools/fetch-engines gets one"
+else
+    valid "try" try qwen3-0.6b:q8_0 -c 1024
+    valid "runs: what try stored" runs
+    valid "estimate: cites the run" estimate qwen3-0.6b:q8_0 -c 1024
+fi
+
+done_testing
