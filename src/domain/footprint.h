@@ -22,7 +22,7 @@ enum pl_part {
     PL_PARTS,
 };
 
-/* How host memory is held (DESIGN, "footprint"). file_cold is reported and never charged. */
+/* How host memory is held (ARCHITECTURE.md). file_cold is reported and never charged. */
 enum pl_hold { PL_HOLD_ANON = 0, PL_HOLD_LOCKED, PL_HOLD_FILE_HOT, PL_HOLD_FILE_COLD, PL_HOLDS };
 
 #define PL_FOOTPRINT_POOLS_MAX 17 /* ram and sixteen devices */
