@@ -200,6 +200,21 @@ void pl_text_clean(char *s)
     }
 }
 
+const char *pl_text_cut(char *out, size_t size, const char *text)
+{
+    size_t n = strnlen(text, size);
+    bool cut = n == size;
+    if (cut) {
+        n = size - 4;
+        while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+            n--;
+    }
+    memcpy(out, text, n);
+    memcpy(out + n, cut ? "..." : "", cut ? 4 : 1);
+    pl_text_clean(out);
+    return out;
+}
+
 bool pl_fmt(char *out, size_t size, const char *fmt, ...)
 {
     va_list ap;

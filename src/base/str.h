@@ -43,6 +43,10 @@ size_t pl_utf8_len(const char *s);
  * direction, and bytes that are no UTF-8 become '?'. */
 void pl_text_clean(char *s);
 
+/* A cleaned copy of at most size - 1 bytes; a longer text ends in "..." at a character's end.
+ * size >= 4. Returns out. */
+const char *pl_text_cut(char *out, size_t size, const char *text);
+
 /* snprintf into a fixed array; returns false when the text was cut. */
 #define PL_FMT(array, ...) pl_fmt((array), sizeof(array), __VA_ARGS__)
 bool pl_fmt(char *out, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -5,6 +5,7 @@
 
 extern const struct pl_verb pl_verb_completion;
 extern const struct pl_verb pl_verb_ghost;
+extern const struct pl_verb pl_verb_inspect;
 extern const struct pl_verb pl_verb_runs;
 extern const struct pl_verb pl_verb_version;
 

@@ -126,63 +126,31 @@ uint64_t pl_model_parameters_active(const struct pl_model *m)
     uint64_t n = 0;
     for (uint64_t i = 0; i < m->n_tensor; i++) {
         uint64_t elements = pl_tensor_elements(&m->tensor[i]);
-        bool routed = total > 0 && used <= total && strstr(m->tensor[i].name, "_exps.") != NULL;
+        bool routed = used > 0 && used <= total && strstr(m->tensor[i].name, "_exps.") != NULL;
         n = pl_add_sat(n, routed ? pl_mul_sat(elements / total, used) : elements);
     }
     return n;
 }
 
-/* llama.h, enum llama_ftype: the numbers in general.file_type. */
-static const struct {
-    uint64_t id;
-    const char *name;
-} pl_file_types[] = {
-    {0,  "F32"    },
-    {1,  "F16"    },
-    {2,  "Q4_0"   },
-    {3,  "Q4_1"   },
-    {7,  "Q8_0"   },
-    {8,  "Q5_0"   },
-    {9,  "Q5_1"   },
-    {10, "Q2_K"   },
-    {11, "Q3_K_S" },
-    {12, "Q3_K_M" },
-    {13, "Q3_K_L" },
-    {14, "Q4_K_S" },
-    {15, "Q4_K_M" },
-    {16, "Q5_K_S" },
-    {17, "Q5_K_M" },
-    {18, "Q6_K"   },
-    {19, "IQ2_XXS"},
-    {20, "IQ2_XS" },
-    {21, "Q2_K_S" },
-    {22, "IQ3_XS" },
-    {23, "IQ3_XXS"},
-    {24, "IQ1_S"  },
-    {25, "IQ4_NL" },
-    {26, "IQ3_S"  },
-    {27, "IQ3_M"  },
-    {28, "IQ2_S"  },
-    {29, "IQ2_M"  },
-    {30, "IQ4_XS" },
-    {31, "IQ1_M"  },
-    {32, "BF16"   },
-    {36, "TQ1_0"  },
-    {37, "TQ2_0"  },
-    {38, "MXFP4"  },
-    {39, "NVFP4"  },
-    {40, "Q1_0"   },
-    {41, "Q2_0"   },
+/* Generated from data/quants.tsv (class "mix"); see tools/gen-data. */
+static const struct pl_file_type pl_file_types[] = {
+#include "mixes.inc"
 };
 
-const char *pl_model_file_type(const struct pl_model *m)
+const struct pl_file_type *pl_model_file_type_of(const struct pl_model *m)
 {
     const struct pl_kv *kv = pl_model_kv(m, "general.file_type");
     if (kv == NULL || !pl_kv_is_int(kv->type))
-        return "unknown";
+        return NULL;
     for (size_t i = 0; i < sizeof(pl_file_types) / sizeof(pl_file_types[0]); i++) {
         if (pl_file_types[i].id == kv->u)
-            return pl_file_types[i].name;
+            return &pl_file_types[i];
     }
-    return "unknown";
+    return NULL;
+}
+
+const char *pl_model_file_type(const struct pl_model *m)
+{
+    const struct pl_file_type *t = pl_model_file_type_of(m);
+    return t != NULL ? t->name : "unknown";
 }

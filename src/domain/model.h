@@ -59,6 +59,7 @@ struct pl_model_file {
     const char *path;
     uint64_t bytes;       /* length on disk */
     uint64_t data_offset; /* where tensor data begins */
+    uint64_t alignment;   /* of its tensors */
     uint64_t disk_bytes;  /* blocks really allocated: a ghost is far smaller than its length */
 };
 
@@ -102,6 +103,15 @@ uint64_t pl_model_parameters(const struct pl_model *m);
 /* Parameters touched per token: routed experts scaled by used / total. */
 uint64_t pl_model_parameters_active(const struct pl_model *m);
 
+/* What general.file_type says: the mix by which the file was quantised, and the element type that
+ * most of its tensors have. NULL when the key is absent or its number unknown. Static. */
+struct pl_file_type {
+    const char *name;
+    uint32_t id; /* llama.h, enum llama_ftype */
+    uint32_t type;
+    bool imatrix; /* made only with an importance matrix */
+};
+const struct pl_file_type *pl_model_file_type_of(const struct pl_model *m);
 /* "Q4_K_M" from general.file_type, or "unknown". */
 const char *pl_model_file_type(const struct pl_model *m);
 

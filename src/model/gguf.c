@@ -253,8 +253,13 @@ static int pl_model_join(struct pl_model *m, const struct pl_gguf_part *part, st
         return pl_gguf_no_memory(&m->arena, m->n_tensor, sizeof(*m->tensor), err);
     uint64_t at = 0;
     for (uint32_t i = 0; i < m->n_file; i++) {
-        m->file[i] = (struct pl_model_file){part[i].path, part[i].bytes, part[i].data_offset,
-                                            part[i].disk_bytes};
+        m->file[i] = (struct pl_model_file){
+            .path = part[i].path,
+            .bytes = part[i].bytes,
+            .data_offset = part[i].data_offset,
+            .alignment = part[i].alignment,
+            .disk_bytes = part[i].disk_bytes,
+        };
         m->file_bytes = pl_add_sat(m->file_bytes, part[i].bytes);
         for (uint64_t k = 0; k < part[i].n_tensor; k++, at++) {
             m->tensor[at] = part[i].tensor[k];
