@@ -78,7 +78,8 @@ struct pl_model {
     struct pl_tensor *tensor;
     uint64_t n_tensor;
     struct pl_model_file *file;
-    uint32_t n_file;
+    uint32_t
+        n_file; /* 0: made from the catalogue, no file was read; file_bytes is what it will be */
 };
 
 struct pl_model *pl_model_free(struct pl_model *m); /* accepts NULL, returns NULL */

@@ -31,7 +31,7 @@ static void pl_warn_container(const struct pl_model *m, struct pl_description *d
     if (m->big_endian != host_big)
         pl_warn(d, "%s-endian file on a %s-endian machine: engines here cannot use it",
                 m->big_endian ? "big" : "little", host_big ? "big" : "little");
-    if (m->ghost)
+    if (m->ghost && m->n_file > 0)
         pl_warn(d, "ghost: the file has the geometry of the model but no real weights");
     if (pl_model_kv(m, "general.architecture") == NULL && d->kind == PL_MODEL_WHOLE)
         pl_warn(d, "no general.architecture: engines refuse the file");
@@ -217,8 +217,10 @@ static void pl_warn_file_type(const struct pl_model *m, struct pl_description *d
 void pl_model_warn(const struct pl_model *m, struct pl_description *d)
 {
     pl_warn_container(m, d);
-    pl_warn_layout(m, d);
-    pl_warn_trailing(m, d);
+    if (m->n_file > 0) { /* else it comes from the catalogue */
+        pl_warn_layout(m, d);
+        pl_warn_trailing(m, d);
+    }
     if (d->kind != PL_MODEL_WHOLE)
         return;
     pl_warn_file_type(m, d);

@@ -67,9 +67,13 @@ static void pl_text_head(struct pl_str *out, const struct pl_model *m,
     pl_line(out, "file type", "%s", pl_model_file_type(m));
     pl_line(out, "tensor data", "%s in %" PRIu64 " tensors", pl_size_text(d->tensor_bytes, a),
             m->n_tensor);
-    pl_line(out, "size", "%s (%s) in %u file%s%s", pl_size_text(m->file_bytes, a),
-            pl_gb_text(m->file_bytes, b), m->n_file, m->n_file == 1 ? "" : "s",
-            m->ghost ? ", a ghost without weights" : "");
+    (void)pl_gb_text(m->file_bytes, b);
+    if (m->n_file == 0)
+        pl_line(out, "size", "%s (%s) as a file; from the catalogue, no file was read",
+                pl_size_text(m->file_bytes, a), b);
+    else
+        pl_line(out, "size", "%s (%s) in %u file%s%s", pl_size_text(m->file_bytes, a), b, m->n_file,
+                m->n_file == 1 ? "" : "s", m->ghost ? ", a ghost without weights" : "");
     for (uint32_t i = 0; i < m->n_file; i++)
         pl_line(out, i == 0 ? "path" : "", "%s", pl_text_cut(text, sizeof(text), m->file[i].path));
     pl_line(out, "container", "GGUF %u, %s-endian, alignment %" PRIu64, m->version,
@@ -162,7 +166,7 @@ static void pl_kv_text(const struct pl_kv *kv, char *out, size_t size)
                                                    "u64", "i64", "f64"};
     switch (kv->type) {
     case PL_KV_STR:
-        (void)pl_text_cut(out, size, kv->str);
+        (void)pl_text_cut(out, size, kv->str != NULL ? kv->str : "(not kept)");
         break;
     case PL_KV_F32:
     case PL_KV_F64:

@@ -64,8 +64,8 @@ refused() {
     like "$1: told" "$err" "$3"
     is "$1: one line and at most a hint" "$(grep -vc '^hint: ' <<<"$err")" 1
 }
-refused "no such file" 2 "^plimsoll: $T/nothing: cannot open: No such file or directory$" "$T/nothing"
-refused "a folder" 2 'is a directory, not a model file$' "$T"
+refused "no such file" 2 "^plimsoll: $T/nothing: no such file, and no such model" "$T/nothing"
+refused "a folder" 2 'is a folder, not a model file$' "$T"
 refused "a device" 2 '^plimsoll: /dev/null: is a device, not a regular file$' /dev/null
 mkfifo "$T/pipe"
 refused "a pipe, without waiting" 2 'is a pipe, not a regular file$' "$T/pipe"
@@ -98,6 +98,11 @@ for i in 1 3; do
     like "split, by part $i: all files" "$out" ' in 3 files$'
     like "split, by part $i: all tensors" "$out" '^  tensor data +768 B in 3 tensors$'
 done
+
+run "$PLIMSOLL" inspect -t -k qwen3-8b:q4_k_m
+is "a model of the catalogue: status" "$status" 0
+like "a model of the catalogue: no file" "$out" 'from the catalogue, no file was read$'
+unlike "a model of the catalogue: no warning" "$out" '^  !'
 
 run "$PLIMSOLL" inspect
 is "no argument: status" "$status" 2
