@@ -125,14 +125,15 @@ static int pl_backup_name(const struct pl_ledger *l, int64_t version, char *out,
 }
 
 /* Copies through a second connection: the first one holds the write lock and has changed nothing
- * yet, so the copy is exactly what the migration starts from. */
-static int pl_backup_copy(const struct pl_ledger *l, const char *name)
+ * yet, so the copy is exactly what the migration starts from. copy->db stays open. */
+static int pl_backup_copy(const struct pl_ledger *l, struct pl_ledger *copy)
 {
-    sqlite3 *from = NULL, *to = NULL;
+    sqlite3 *from = NULL;
     int rc = sqlite3_open_v2(l->path, &from, SQLITE_OPEN_READONLY, NULL);
     if (rc == SQLITE_OK)
-        rc = sqlite3_open_v2(name, &to, SQLITE_OPEN_READWRITE, NULL);
-    sqlite3_backup *b = rc == SQLITE_OK ? sqlite3_backup_init(to, "main", from, "main") : NULL;
+        rc = sqlite3_open_v2(copy->path, &copy->db, SQLITE_OPEN_READWRITE, NULL);
+    sqlite3_backup *b =
+        rc == SQLITE_OK ? sqlite3_backup_init(copy->db, "main", from, "main") : NULL;
     if (b != NULL) {
         do
             rc = sqlite3_backup_step(b, -1);
@@ -140,30 +141,31 @@ static int pl_backup_copy(const struct pl_ledger *l, const char *name)
         int end = sqlite3_backup_finish(b);
         rc = rc == SQLITE_DONE ? end : rc;
     } else if (rc == SQLITE_OK) {
-        rc = sqlite3_errcode(to);
+        rc = pl_sql_why(copy);
     }
     if (rc == SQLITE_OK) /* one file, without a -wal beside it */
-        rc = sqlite3_exec(to, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
+        rc = pl_sql_exec(copy, "PRAGMA journal_mode=DELETE");
     (void)sqlite3_close(from);
-    (void)sqlite3_close(to);
     return rc;
 }
 
 static int pl_ledger_backup(const struct pl_ledger *l, int64_t version, struct pl_err *err)
 {
-    char name[PL_LEDGER_PATH_MAX + 64];
-    int code = pl_backup_name(l, version, name, sizeof(name));
-    if (code < 0) {
-        (void)pl_fail(err, code, "cannot keep a copy of the ledger before updating it: %s",
-                      strerror(-code));
+    struct pl_ledger copy = {0};
+    int status = pl_backup_name(l, version, copy.path, sizeof(copy.path));
+    if (status < 0) {
+        (void)pl_fail(err, status, "cannot keep a copy of the ledger before updating it: %s",
+                      strerror(-status));
         pl_err_at(err, l->path, 0, 0);
-        return pl_exit_as(err, code, PL_EXIT_ENVIRONMENT);
+        return pl_exit_as(err, status, PL_EXIT_ENVIRONMENT);
     }
-    int rc = pl_backup_copy(l, name);
-    if (rc == SQLITE_OK)
-        return 0;
-    (void)unlink(name);
-    return pl_sql_fail(l, rc, "keep a copy of", err);
+    int rc = pl_backup_copy(l, &copy);
+    if (rc != SQLITE_OK)
+        status = pl_sql_fail(&copy, rc, "keep a copy of", err);
+    (void)sqlite3_close(copy.db);
+    if (rc != SQLITE_OK)
+        (void)unlink(copy.path);
+    return status;
 }
 
 /* The steps, inside the transaction that pl_ledger_migrate opened. */

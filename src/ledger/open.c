@@ -59,9 +59,11 @@ static int pl_check_header(const struct pl_ledger *l, int64_t last, struct pl_er
     return version > last ? pl_ledger_newer(l, version, err) : 0;
 }
 
-static int pl_config(const struct pl_ledger *l)
+/* Nothing here reads the file; a PRAGMA would. */
+static void pl_config(sqlite3 *db)
 {
-    sqlite3 *db = l->db;
+    /* Until the version is known, closing must not move a -wal into the file. */
+    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     (void)sqlite3_extended_result_codes(db, 1);
     (void)sqlite3_busy_timeout(db, PL_LEDGER_WAIT_MS);
     (void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
@@ -70,7 +72,6 @@ static int pl_config(const struct pl_ledger *l)
     (void)sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     (void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     (void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
-    return pl_sql_exec(l, PL_LEDGER_CONFIG_SQL);
 }
 
 static int pl_connect(struct pl_ledger *l, bool immutable)
@@ -94,7 +95,9 @@ static int pl_connect(struct pl_ledger *l, bool immutable)
                         : sqlite3_open_v2(pl_str_get(&uri), &l->db,
                                           flags | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
     pl_str_done(&uri);
-    return rc == SQLITE_OK ? pl_config(l) : rc;
+    if (rc == SQLITE_OK)
+        pl_config(l->db);
+    return rc;
 }
 
 /* WAL: readers and a writer do not wait for each other, and a killed writer leaves nothing half
@@ -165,8 +168,6 @@ static int pl_ledger_ready(struct pl_ledger *l, const struct pl_migration *table
     bool read_only = sqlite3_db_readonly(l->db, "main") == 1;
     if (l->mode == PL_LEDGER_WRITE && read_only)
         return pl_sql_fail(l, SQLITE_READONLY, "write", err);
-    /* Until the version is known, closing must not move a -wal into the file. */
-    (void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     int rc = pl_read_version(l, &version);
     if (rc != SQLITE_OK)
         return pl_sql_fail(l, rc, "read", err);
@@ -177,6 +178,9 @@ static int pl_ledger_ready(struct pl_ledger *l, const struct pl_migration *table
     if (status < 0)
         return status;
     (void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    rc = pl_sql_exec(l, PL_LEDGER_CONFIG_SQL);
+    if (rc != SQLITE_OK)
+        return pl_sql_fail(l, rc, "read", err);
     if (l->mode == PL_LEDGER_READ && empty) {
         (void)sqlite3_close(l->db);
         l->db = NULL;
@@ -217,8 +221,10 @@ static int pl_ledger_find(struct pl_ledger *l, const char *path, struct pl_err *
         pl_err_at(err, l->path, 0, 0);
         return pl_exit_as(err, code, PL_EXIT_ENVIRONMENT);
     }
-    if (S_ISREG(st.st_mode))
-        return 0;
+    if (S_ISREG(st.st_mode)) /* SQLite takes a file of one byte for an empty one */
+        return st.st_size > 0 && st.st_size < PL_SQLITE_HEADER
+                   ? pl_sql_fail(l, SQLITE_NOTADB, "open", err)
+                   : 0;
     (void)pl_fail(err, -EINVAL, "cannot open the ledger: not a file");
     pl_err_at(err, l->path, 0, 0);
     return -EINVAL;

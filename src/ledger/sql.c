@@ -6,10 +6,18 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The errno behind an I/O error of SQLite, or `absent`. */
+/* The errno behind an I/O error of SQLite, or `absent`. The handle does not always keep it; then
+ * the file that failed, the -wal or the main one, does. */
 static int pl_sql_errno(const struct pl_ledger *l, int absent)
 {
     int n = l->db != NULL ? sqlite3_system_errno(l->db) : 0;
+    static const int files[] = {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER};
+    for (size_t i = 0; l->db != NULL && n == 0 && i < sizeof(files) / sizeof(files[0]); i++) {
+        sqlite3_file *file = NULL;
+        int rc = sqlite3_file_control(l->db, "main", files[i], &file);
+        if (rc == SQLITE_OK && file != NULL && file->pMethods != NULL)
+            (void)file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &n);
+    }
     return n != 0 ? -n : absent;
 }
 
@@ -57,6 +65,7 @@ int pl_sql_fail(const struct pl_ledger *l, int rc, const char *doing, struct pl_
     const char *hint = "";
     enum pl_exit exit_code = PL_EXIT_ENVIRONMENT;
     if (pl_is_full(code)) {
+        code = -ENOSPC;
         why = "the disk is full";
         hint = "free some space; what was stored before is safe";
     } else if (code == -EBUSY) {

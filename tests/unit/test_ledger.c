@@ -2,86 +2,11 @@
  * or the writer makes it lie or lose. */
 #include "test.h"
 
-#include "base/clock.h"
-#include "ledger/ledger.h"
-#include "ledger/migrate.h"
-#include "run_fixture.h"
+#include "ledger_fixture.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/resource.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#define PATH_MAX_HERE 256
-
-/* A folder of its own for each test, named in *state. */
-static int folder_make(void **state)
-{
-    static char folder[PATH_MAX_HERE];
-    const char *tmp = getenv("TMPDIR");
-    (void)PL_FMT(folder, "%s/plimsoll-ledger-XXXXXX", tmp != NULL ? tmp : "/tmp");
-    *state = mkdtemp(folder);
-    return *state == NULL;
-}
-
-static void folder_empty(const char *folder)
-{
-    DIR *d = opendir(folder);
-    if (d == NULL)
-        return;
-    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
-        char path[PATH_MAX_HERE * 2];
-        (void)PL_FMT(path, "%s/%s", folder, e->d_name);
-        (void)unlink(path);
-    }
-    (void)closedir(d);
-}
-
-static int folder_remove(void **state)
-{
-    char deep[PATH_MAX_HERE];
-    (void)PL_FMT(deep, "%s/a/b", (char *)*state);
-    folder_empty(deep);
-    (void)rmdir(deep);
-    (void)PL_FMT(deep, "%s/a", (char *)*state);
-    (void)rmdir(deep);
-    (void)chmod(*state, 0700);
-    folder_empty(*state);
-    (void)rmdir(*state);
-    return 0;
-}
-
-static const char *path_in(const char *folder, const char *name)
-{
-    static char path[4][PATH_MAX_HERE];
-    static int at;
-    at = (at + 1) % 4;
-    (void)PL_FMT(path[at], "%s/%s", folder, name);
-    return path[at];
-}
-
-static struct pl_ledger *must_open(const char *path, enum pl_ledger_mode mode)
-{
-    struct pl_ledger *l = NULL;
-    struct pl_err err = {0};
-    if (pl_ledger_open(path, mode, &l, &err) < 0)
-        fail_msg("open %s: %s", path, err.what);
-    return l;
-}
-
-static int64_t must_add(struct pl_ledger *l, struct pl_run *run)
-{
-    struct pl_err err = {0};
-    if (pl_ledger_add_run(l, run, &err) < 0)
-        fail_msg("add: %s", err.what);
-    return run->id;
-}
 
 static int take(void *ctx, const struct pl_run *run)
 {
@@ -289,7 +214,6 @@ static void bandwidth_is_replaced(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, folder_make, folder_remove)
         IN_FOLDER(a_run_comes_back_whole),       IN_FOLDER(unknown_stays_unknown),
         IN_FOLDER(a_missing_ledger_has_no_runs), IN_FOLDER(the_nearest_run_is_cited),
         IN_FOLDER(bandwidth_is_replaced),
