@@ -22,10 +22,13 @@ static void pl_ghost_stop(int signal_number)
 static void pl_ghost_signals(void)
 {
     static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction a = {.sa_handler = pl_ghost_stop};
+    struct sigaction a = {.sa_handler = pl_ghost_stop}, had;
     (void)sigemptyset(&a.sa_mask);
-    for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
-        (void)sigaction(stops[i], &a, NULL);
+    for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
+        /* what the parent ignores (nohup, a background job) stays ignored */
+        if (sigaction(stops[i], NULL, &had) == 0 && had.sa_handler != SIG_IGN)
+            (void)sigaction(stops[i], &a, NULL);
+    }
     a.sa_handler = SIG_IGN;
     (void)sigaction(SIGXFSZ, &a, NULL);
 }
