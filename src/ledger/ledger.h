@@ -53,7 +53,8 @@ struct pl_ledger_filter {
 };
 
 /* Calls `each` for every run that matches, newest first. The run is borrowed for the call (its
- * texts live longer, see above). A non-zero answer of `each` ends the walk and is returned. */
+ * texts live longer, see above). A non-zero answer of `each` ends the walk and is returned. `each`
+ * must not ask this handle for other runs. */
 int pl_ledger_runs(struct pl_ledger *l, const struct pl_ledger_filter *filter,
                    int (*each)(void *ctx, const struct pl_run *run), void *ctx, struct pl_err *err);
 
