@@ -117,8 +117,12 @@ static void the_child_starts_clean(void **state)
     struct pl_str out;
     int status = -1;
     assert_int_equal(pl_spawn_capture(argv, NULL, LONG_NS, 4096, &out, &status, NULL), 0);
-    assert_string_equal(pl_str_get(&out),
-                        "0\n1\n2\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+    /* 32 and 33 are the C library's own: programs started by its posix_spawn (make's, for one) have
+     * them ignored, and nobody can change that. */
+    static const char clean[] = "0\n1\n2\nSigBlk:\t0000000000000000\nSigIgn:\t0000000";
+    assert_memory_equal(pl_str_get(&out), clean, sizeof(clean) - 1);
+    const char *rest = pl_str_get(&out) + sizeof(clean) - 1;
+    assert_true(strcmp(rest, "000000000\n") == 0 || strcmp(rest, "180000000\n") == 0);
     pl_str_done(&out);
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     (void)signal(SIGPIPE, SIG_DFL);
