@@ -68,14 +68,14 @@ static void pl_warn_layout(const struct pl_model *m, struct pl_description *d)
 
 static void pl_warn_trailing(const struct pl_model *m, struct pl_description *d)
 {
+    uint64_t end[PL_SPLITS_MAX] = {0};
+    for (uint64_t i = 0; i < m->n_tensor; i++) {
+        const struct pl_tensor *t = &m->tensor[i];
+        uint64_t last = pl_add_sat(t->offset, t->bytes);
+        end[t->split] = last > end[t->split] ? last : end[t->split];
+    }
     for (uint32_t f = 0; f < m->n_file; f++) {
-        uint64_t end = 0;
-        for (uint64_t i = 0; i < m->n_tensor; i++) {
-            const struct pl_tensor *t = &m->tensor[i];
-            uint64_t last = t->split == f ? pl_add_sat(t->offset, t->bytes) : 0;
-            end = last > end ? last : end;
-        }
-        uint64_t used = pl_add_sat(m->file[f].data_offset, end), padded = UINT64_MAX;
+        uint64_t used = pl_add_sat(m->file[f].data_offset, end[f]), padded = UINT64_MAX;
         (void)pl_pad_u64(used, m->file[f].alignment, &padded);
         if (m->file[f].bytes > padded)
             pl_warn(d, "%" PRIu64 " bytes follow the last tensor%s", m->file[f].bytes - used,
@@ -156,20 +156,36 @@ static void pl_warn_blocks(const struct pl_model *m, struct pl_description *d)
                 d->shape[PL_SHAPE_CONTEXT].known ? "0" : "not given");
 }
 
-static void pl_warn_heads(const struct pl_model *m, struct pl_description *d)
+/* Value of a layer; 0 when absent. The key is looked up once: there may be thousands of layers. */
+static uint64_t pl_layer_of(const struct pl_kv *kv, uint64_t layer)
 {
+    int64_t v = 0;
+    if (kv != NULL && kv->type == PL_KV_ARRAY)
+        v = kv->ints != NULL && layer < kv->count ? kv->ints[layer] : 0;
+    else if (kv != NULL && kv->type != PL_KV_STR)
+        v = (int64_t)kv->u;
+    return v < 0 ? 0 : (uint64_t)v;
+}
+
+static void pl_warn_head_groups(const struct pl_model *m, struct pl_description *d)
+{
+    const struct pl_kv *all = pl_model_arch_kv(m, "attention.head_count");
+    const struct pl_kv *kv = pl_model_arch_kv(m, "attention.head_count_kv");
     uint64_t blocks = d->shape[PL_SHAPE_BLOCKS].known ? d->shape[PL_SHAPE_BLOCKS].high : 1;
     blocks = blocks < PL_KV_INTS_MAX ? blocks : PL_KV_INTS_MAX;
     for (uint64_t i = 0; i < blocks; i++) {
-        uint64_t heads = pl_model_layer_u64(m, "attention.head_count", i, 0);
-        uint64_t kv = pl_model_layer_u64(m, "attention.head_count_kv", i, 0);
-        if (kv > 0 && heads % kv != 0) {
+        uint64_t heads = pl_layer_of(all, i), groups = pl_layer_of(kv, i);
+        if (groups > 0 && heads % groups != 0) {
             pl_warn(d,
                     "block %" PRIu64 ": %" PRIu64 " heads are no multiple of %" PRIu64 " KV heads",
-                    i, heads, kv);
+                    i, heads, groups);
             break;
         }
     }
+}
+
+static void pl_warn_heads(const struct pl_model *m, struct pl_description *d)
+{
     const struct pl_fact *heads = &d->shape[PL_SHAPE_HEADS], *key = &d->shape[PL_SHAPE_KEY_LENGTH];
     const struct pl_fact *embd = &d->shape[PL_SHAPE_EMBEDDING];
     if (!key->known && embd->known && heads->known && heads->high > 0 &&
@@ -227,6 +243,7 @@ void pl_model_warn(const struct pl_model *m, struct pl_description *d)
     pl_warn_tokenizer(m, d);
     pl_warn_vocabulary(m, d);
     pl_warn_blocks(m, d);
+    pl_warn_head_groups(m, d);
     pl_warn_heads(m, d);
     pl_warn_experts(m, d);
 }

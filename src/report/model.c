@@ -10,6 +10,7 @@
 
 #define PL_VALUE_TEXT_MAX 72 /* a key's value in the listing */
 #define PL_LABEL_WIDTH 16
+#define PL_GB_SHOWN 100000000u /* bytes from which decimal GB say something */
 
 const char *pl_count_text(uint64_t n, char out[PL_COUNT_TEXT_MAX])
 {
@@ -67,13 +68,16 @@ static void pl_text_head(struct pl_str *out, const struct pl_model *m,
     pl_line(out, "file type", "%s", pl_model_file_type(m));
     pl_line(out, "tensor data", "%s in %" PRIu64 " tensors", pl_size_text(d->tensor_bytes, a),
             m->n_tensor);
-    (void)pl_gb_text(m->file_bytes, b);
-    if (m->n_file == 0)
-        pl_line(out, "size", "%s (%s) as a file; from the catalogue, no file was read",
-                pl_size_text(m->file_bytes, a), b);
+    (void)pl_size_text(m->file_bytes, a);
+    if (m->file_bytes >= PL_GB_SHOWN) /* as file listings count */
+        (void)PL_FMT(text, "%s (%s)", a, pl_gb_text(m->file_bytes, b));
     else
-        pl_line(out, "size", "%s (%s) in %u file%s%s", pl_size_text(m->file_bytes, a), b, m->n_file,
-                m->n_file == 1 ? "" : "s", m->ghost ? ", a ghost without weights" : "");
+        (void)PL_FMT(text, "%s", a);
+    if (m->n_file == 0)
+        pl_line(out, "size", "%s as a file; from the catalogue, no file was read", text);
+    else
+        pl_line(out, "size", "%s in %u file%s%s", text, m->n_file, m->n_file == 1 ? "" : "s",
+                m->ghost ? ", a ghost without weights" : "");
     for (uint32_t i = 0; i < m->n_file; i++)
         pl_line(out, i == 0 ? "path" : "", "%s", pl_text_cut(text, sizeof(text), m->file[i].path));
     pl_line(out, "container", "GGUF %u, %s-endian, alignment %" PRIu64, m->version,

@@ -165,9 +165,65 @@ static void tables_align(void **state)
     pl_str_done(&s);
 }
 
+static void foreign_text_is_cleaned(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
+        {"plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x9a\xa2",
+         "plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x9a\xa2"             },
+        {"\033[2J\a\n\x7f",                              "?[2J"
+                            "?"
+                            "?"
+                            "?"          },
+        {"\xc2\x9b"
+         "1m",                                  "?"
+         "?"
+         "1m"                                }, /* C1 */
+        {"\xe2\x80\xaex",                                "?"
+                          "?"
+                          "?"
+                          "x"              }, /* turns the direction */
+        {"\xff\xfe"
+         "a",                                   "?"
+         "?"
+         "a"                                  }, /* never in UTF-8 */
+        {"\xc0\xaf\xe0\x80\xaf",                         "?"
+                                 "?"
+                                 "?"
+                                 "?"
+                                 "?"}, /* overlong */
+        {"\xed\xa0\x80",                                 "?"
+                         "?"
+                         "?"                }, /* a surrogate */
+        {"\xf4\x90\x80\x80",                             "?"
+                             "?"
+                             "?"
+                             "?"        }, /* above U+10FFFF */
+        {"cut \xe2\x82",                                 "cut ?"
+                         "?"                },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[64];
+        assert_true(PL_FMT(text, "%s", cases[i].in));
+        pl_text_clean(text);
+        assert_string_equal(text, cases[i].out);
+    }
+    char out[8];
+    assert_string_equal(pl_text_cut(out, sizeof(out), "1234567"), "1234567");
+    assert_string_equal(pl_text_cut(out, sizeof(out), "12345678"), "1234...");
+    assert_string_equal(pl_text_cut(out, sizeof(out),
+                                    "123\xc3\xa9"
+                                    "678"),
+                        "123...");
+    assert_string_equal(pl_text_cut(out, sizeof(out), ""), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(foreign_text_is_cleaned),
         cmocka_unit_test(sizes_are_parsed),
         cmocka_unit_test(sizes_round_trip_in_text),
         cmocka_unit_test(arithmetic_refuses_overflow),
