@@ -54,7 +54,8 @@ struct pl_resolved {
     bool repack;
     uint64_t prompt_cache_bytes; /* the limit; 0 = off */
     bool prompt_cache_unlimited;
-    uint64_t n_threads; /* 0 = not known here */
+    uint64_t n_gpu_layers; /* layers on devices; 0 on a machine without any */
+    uint64_t n_threads;    /* 0 = not known here */
 };
 
 /* "auto", "none", "mmap", "mlock", "mmap+mlock", "dio". The inverse takes any other word for auto.

@@ -62,6 +62,7 @@ static const struct pl_column pl_columns[] = {
     PL_FIELD("type_k", PL_COL_U32, settings.type_k),
     PL_FIELD("type_v", PL_COL_U32, settings.type_v),
     PL_FIELD("flash_attn", PL_COL_BOOL, settings.flash_attn),
+    PL_FIELD("n_gpu_layers", PL_COL_U64, settings.n_gpu_layers),
     PL_FIELD("load_mode", PL_COL_LOAD_MODE, settings.load_mode),
     PL_FIELD("repack", PL_COL_BOOL, settings.repack),
     PL_FIELD("prompt_cache_bytes", PL_COL_U64, settings.prompt_cache_bytes),

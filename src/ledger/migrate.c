@@ -25,7 +25,8 @@ static const char pl_schema_1[] =
     /* settings as resolved before the launch */
     " n_ctx INTEGER, n_ctx_seq INTEGER, n_seq INTEGER, n_stream INTEGER, kv_unified INTEGER,"
     " n_batch INTEGER, n_ubatch INTEGER, n_outputs INTEGER, type_k INTEGER, type_v INTEGER,"
-    " flash_attn INTEGER, load_mode TEXT, repack INTEGER, prompt_cache_bytes INTEGER,"
+    " flash_attn INTEGER, n_gpu_layers INTEGER, load_mode TEXT, repack INTEGER, prompt_cache_bytes "
+    "INTEGER,"
     " prompt_cache_unlimited INTEGER, n_threads INTEGER,"
     /* speed as estimated before the launch, tokens per second */
     " prefill_low REAL, prefill_likely REAL, prefill_high REAL, prefill_source TEXT,"

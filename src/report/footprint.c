@@ -63,6 +63,7 @@ void pl_json_resolved(struct pl_json *j, const char *key, const struct pl_resolv
     pl_json_type(j, "type_k", s->type_k);
     pl_json_type(j, "type_v", s->type_v);
     pl_json_bool(j, "flash_attn", s->flash_attn);
+    pl_json_u64(j, "n_gpu_layers", s->n_gpu_layers);
     pl_json_str(j, "load_mode", pl_load_mode_name(s->load_mode));
     pl_json_bool(j, "repack", s->repack);
     if (s->prompt_cache_unlimited)

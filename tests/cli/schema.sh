@@ -57,6 +57,8 @@ fi
 
 if offers assess; then
     valid "assess: this machine" assess
+    ok "assess: an empty root" mkdir -p "$T/root/proc" "$T/root/sys"
+    valid "assess: a machine of which nothing can be read" assess --root "$T/root"
 else
     skip "assess" "no such verb"
 fi
@@ -73,6 +75,7 @@ fi
 if offers inspect && [ -e "$ghost" ]; then
     valid "inspect" inspect "$ghost"
     valid "inspect: everything" inspect --keys --tensors "$ghost"
+    valid "inspect: a model of the catalogue" inspect qwen3-0.6b:q8_0
 else
     skip "inspect" "no such verb, or no ghost to read"
 fi

@@ -84,6 +84,7 @@ static inline void fixture_settings(struct pl_resolved *s, uint64_t *seed)
     s->type_k = 8;
     s->type_v = 1;
     s->flash_attn = true;
+    s->n_gpu_layers = fixture_next(seed);
     s->load_mode = PL_LOAD_MMAP_MLOCK;
     s->repack = true;
     s->prompt_cache_bytes = fixture_next(seed);
