@@ -32,7 +32,9 @@ static void pl_warn_container(const struct pl_model *m, struct pl_description *d
         pl_warn(d, "%s-endian file on a %s-endian machine: engines here cannot use it",
                 m->big_endian ? "big" : "little", host_big ? "big" : "little");
     if (m->ghost && m->n_file > 0)
-        pl_warn(d, "ghost: the file has the geometry of the model but no real weights");
+        pl_warn(d, pl_model_kv(m, "plimsoll.ghost") != NULL
+                       ? "ghost: the file has the geometry of the model but no real weights"
+                       : "nearly all of the file is a hole: a ghost, or an unfinished download");
     if (pl_model_kv(m, "general.architecture") == NULL && d->kind == PL_MODEL_WHOLE)
         pl_warn(d, "no general.architecture: engines refuse the file");
     for (uint64_t i = 0; i < m->n_tensor; i++) {

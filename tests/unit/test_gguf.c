@@ -801,6 +801,75 @@ static void every_allocation_may_fail(void **state)
     parts_done(&p);
 }
 
+/* --- no luck with the disk --- */
+
+static uint64_t reads_left;
+
+static int read_or_fail(struct pl_input *in, uint64_t at, void *buf, size_t n, struct pl_err *err)
+{
+    if (reads_left-- == 0)
+        return pl_fail(err, -EIO, "cannot read at byte %llu: Input/output error",
+                       (unsigned long long)at);
+    assert_true(at <= in->bytes && n <= in->bytes - at); /* the contract of inputs */
+    memcpy(buf, in->data + at, n);
+    return 0;
+}
+
+static int open_failing(void *ctx, const char *path, struct pl_input *ret, struct pl_err *err)
+{
+    int rc = shelf_open(ctx, path, ret, err);
+    ret->read = read_or_fail;
+    return rc;
+}
+
+static void every_read_may_fail(void **state)
+{
+    (void)state;
+    struct pl_make g;
+    struct shelf s = {.slot = {{"x.gguf", &g}}};
+    struct pl_opener opener = {open_failing, &s};
+    pl_make_start(&g, false);
+    pl_make_head(&g, 3, 0, 2);
+    pl_make_key_array(&g, "strings", PL_KV_STR, 50000);
+    for (int i = 0; i < 50000; i++)
+        pl_make_str(&g, "four");
+    pl_make_key_int(&g, "last", PL_KV_U8, 42);
+    int rc = -EIO;
+    uint64_t n = 0;
+    for (; rc != 0; n++) {
+        struct pl_model *m = NULL;
+        struct pl_err err = {0};
+        reads_left = n;
+        rc = pl_gguf_read_with(&opener, "x.gguf", &m, &err);
+        assert_true(rc == 0 || (rc == -EIO && strstr(err.what, "Input/output error") != NULL));
+        assert_true(rc == 0 || (pl_streq(err.file, "x.gguf") && err.exit_code == 0));
+        (void)pl_model_free(m);
+    }
+    assert_true(n >= 600000 / PL_GGUF_WINDOW && n < 20);
+    pl_make_done(&g);
+}
+
+static void a_shrinking_file_is_told(void **state)
+{
+    (void)state;
+    struct room r;
+    struct pl_make g;
+    struct pl_input in;
+    struct pl_err err = {0};
+    char buf[64];
+    room_open(&r);
+    pl_make_tiny(&g, 3, false, NULL);
+    assert_true(pl_make_save(&g, r.path));
+    assert_int_equal(pl_input_open(r.path, &in, &err), 0);
+    assert_int_equal(truncate(r.path, 40), 0);
+    assert_int_equal(in.read(&in, 0, buf, sizeof(buf), &err), -EBADMSG);
+    assert_string_equal(err.what, "became shorter while it was read: ends at byte 40");
+    pl_input_close(&in);
+    pl_input_close(&in); /* twice is harmless */
+    pl_make_done(&g);
+    room_done(&r);
+}
+
 /* The cap on memory is the file's fault, and is told so. */
 static void greedy_headers_are_refused(void **state)
 {
@@ -856,6 +925,8 @@ int main(void)
         cmocka_unit_test(no_permission_is_the_environment),
         cmocka_unit_test(files_are_read_and_ghosts_known),
         cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(every_read_may_fail),
+        cmocka_unit_test(a_shrinking_file_is_told),
         cmocka_unit_test(greedy_headers_are_refused),
     };
     return cmocka_run_group_tests_name("gguf", tests, NULL, NULL);
