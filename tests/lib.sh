@@ -138,13 +138,18 @@ engine() {
     return 1
 }
 
-# engine_run PROGRAM ARGUMENTS...: runs it through the folder's own loader, so that neither root nor
-# the machine's libc matters.
-engine_run() {
+# engine_exec PROGRAM ARGUMENTS...: becomes it, through the folder's own loader, so that neither root
+# nor the machine's libc matters. In the background its pid is $!.
+engine_exec() {
     local p lib
-    p=$(engine "$1") || return 127
+    p=$(engine "$1") || exit 127
     shift
     lib=$(dirname "$(ls "$PLIMSOLL_ENGINES"/usr/lib/*/libllama.so.0 2>/dev/null | head -n 1)")
-    "$(ls "$lib"/ld-linux*.so.* | head -n 1)" --library-path "$lib:$lib/llama:$lib/ggml" \
+    exec "$(ls "$lib"/ld-linux*.so.* | head -n 1)" --library-path "$lib:$lib/llama:$lib/ggml" \
         --argv0 "$(basename "$p")" "$p" "$@"
+}
+
+# engine_run PROGRAM ARGUMENTS...: runs it and returns its status.
+engine_run() {
+    (engine_exec "$@")
 }
