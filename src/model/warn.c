@@ -80,7 +80,7 @@ static void pl_warn_trailing(const struct pl_model *m, struct pl_description *d)
         uint64_t used = pl_add_sat(m->file[f].data_offset, end[f]), padded = UINT64_MAX;
         (void)pl_pad_u64(used, m->file[f].alignment, &padded);
         if (m->file[f].bytes > padded)
-            pl_warn(d, "%" PRIu64 " bytes follow the last tensor%s", m->file[f].bytes - used,
+            pl_warn(d, "%" PRIu64 " bytes follow the last tensor%s", m->file[f].bytes - padded,
                     m->n_file > 1 ? " of a part" : "");
     }
 }

@@ -116,7 +116,7 @@ static void a_wrong_model_gets_its_warnings(void **state)
     expect(&d, "ghost");
     expect(&d, "a name of over 63 bytes");
     expect(&d, "does not follow the one before it");
-    expect(&d, "140 bytes follow the last tensor");
+    expect(&d, "112 bytes follow the last tensor");
     expect(&d, "general.file_type says Q4_K_M, but no tensor is of that type; most bytes are F32");
     expect(&d, "BPE tokenizer without merges");
     expect(&d, "tokenizer.ggml.scores has 1 entries, the vocabulary 2");
