@@ -9,15 +9,26 @@
 
 #define PL_GGUF_PART_SUFFIX "-%05" PRIu64 "-of-%05" PRIu64 ".gguf"
 
+/* Length of what stands before "-00001-of-00003.gguf"; false when path does not end so. */
+static bool pl_split_stem(const char *path, uint64_t no, uint64_t count, size_t *ret)
+{
+    char suffix[48];
+    (void)PL_FMT(suffix, PL_GGUF_PART_SUFFIX, no + 1, count);
+    if (!pl_ends(path, suffix))
+        return false;
+    *ret = strlen(path) - strlen(suffix);
+    return true;
+}
+
 const char *pl_gguf_part_path(struct pl_arena *a, const char *path, uint64_t no, uint64_t count,
                               uint64_t want)
 {
-    char suffix[48], other[48];
-    (void)PL_FMT(suffix, PL_GGUF_PART_SUFFIX, no + 1, count);
+    char other[48];
+    size_t stem = 0;
     (void)PL_FMT(other, PL_GGUF_PART_SUFFIX, want + 1, count);
-    if (!pl_ends(path, suffix))
+    if (!pl_split_stem(path, no, count, &stem))
         return NULL;
-    size_t stem = strlen(path) - strlen(suffix), tail = strlen(other);
+    size_t tail = strlen(other);
     char *s = pl_arena_alloc(a, stem + tail + 1, 1);
     if (s == NULL)
         return NULL;
@@ -52,13 +63,19 @@ static int pl_split_check(const struct pl_gguf_part *given, const struct pl_gguf
 
 static int pl_split_given(const struct pl_gguf_part *given, struct pl_err *err)
 {
-    if (given->split_count > PL_SPLITS_MAX)
-        return pl_gguf_bad(err, "split.count: %" PRIu64 " parts (at most %d)", given->split_count,
+    uint64_t no = given->split_no, count = given->split_count;
+    size_t stem = 0;
+    if (count > PL_SPLITS_MAX)
+        return pl_gguf_bad(err, "split.count: %" PRIu64 " parts (at most %d)", count,
                            PL_SPLITS_MAX);
-    if (given->split_no >= given->split_count)
-        return pl_gguf_bad(err, "split.no: part %" PRIu64 " of %" PRIu64, given->split_no + 1,
-                           given->split_count);
-    return 0;
+    if (no >= count)
+        return pl_gguf_bad(err, "split.no: part %" PRIu64 " of %" PRIu64, no + 1, count);
+    if (pl_split_stem(given->path, no, count, &stem))
+        return 0;
+    (void)pl_gguf_bad(err, "is part %" PRIu64 " of %" PRIu64 " of a split model, but not named so",
+                      no + 1, count);
+    (void)pl_hint(err, "name the parts NAME" PL_GGUF_PART_SUFFIX " and so on", no + 1, count);
+    return -EBADMSG;
 }
 
 int pl_gguf_read_others(const struct pl_opener *opener, const struct pl_gguf_part *given,
@@ -74,11 +91,7 @@ int pl_gguf_read_others(const struct pl_opener *opener, const struct pl_gguf_par
         }
         const char *path = pl_gguf_part_path(a, given->path, given->split_no, count, no);
         if (path == NULL) {
-            rc = pl_gguf_bad(
-                err, "is part %" PRIu64 " of %" PRIu64 " of a split model, but not named so",
-                given->split_no + 1, count);
-            (void)pl_hint(err, "name the parts NAME" PL_GGUF_PART_SUFFIX " and so on",
-                          given->split_no + 1, count);
+            rc = pl_gguf_no_memory(a, strlen(given->path), 1, err);
             break;
         }
         rc = pl_gguf_read_part(opener, path, window, a, &all[no], err);

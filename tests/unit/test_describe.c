@@ -158,6 +158,31 @@ static void what_is_missing_is_told(void **state)
     (void)pl_model_free(m);
 }
 
+static void declared_numbers_are_compared(void **state)
+{
+    (void)state;
+    struct pl_make g;
+    struct pl_description d;
+    pl_make_start(&g, false);
+    pl_make_head(&g, 3, 1, 6);
+    pl_make_key_str(&g, "general.architecture", "a");
+    pl_make_key_int(&g, "a.vocab_size", PL_KV_U32, 5);
+    pl_make_key_int(&g, "a.context_length", PL_KV_U32, 5);
+    pl_make_key_int(&g, "a.block_count", PL_KV_U32, 5);
+    pl_make_key_int(&g, "a.rope.dimension_count", PL_KV_U32, 5);
+    pl_make_key_str(&g, "tokenizer.ggml.model", "llama");
+    pl_make_tensor(&g, "token_embd.weight", 8, 4, 0, 0);
+    pl_make_pad(&g, 32);
+    pl_make_zeros(&g, 128);
+    struct pl_model *m = read_made(&g);
+    pl_model_describe(m, &d);
+    expect(&d, "the tokenizer has no list of tokens");
+    expect(&d, "vocab_size is 5, token_embd.weight has 4 rows");
+    expect(&d, "rope.dimension_count 5 is odd");
+    assert_int_equal(d.n_warning, 3);
+    (void)pl_model_free(m);
+}
+
 static void other_kinds_are_known(void **state)
 {
     (void)state;
@@ -214,6 +239,7 @@ int main(void)
         cmocka_unit_test(the_other_byte_order_is_told),
         cmocka_unit_test(a_wrong_model_gets_its_warnings),
         cmocka_unit_test(what_is_missing_is_told),
+        cmocka_unit_test(declared_numbers_are_compared),
         cmocka_unit_test(other_kinds_are_known),
         cmocka_unit_test(experts_count_by_use),
     };

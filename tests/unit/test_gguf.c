@@ -775,30 +775,96 @@ static void files_are_read_and_ghosts_known(void **state)
 
 /* --- no memory --- */
 
+/* Every allocation of reading path fails in turn; returns how many there are. */
+static uint64_t fail_each(struct shelf *s, const char *path)
+{
+    for (uint64_t n = 0;; n++) {
+        struct pl_model *m = NULL;
+        struct pl_err err = {0};
+        pl_allocfail_arm(n);
+        int rc = read_shelf(s, path, &m, &err);
+        if (!pl_allocfail_disarm()) {
+            assert_int_equal(rc, 0);
+            (void)pl_model_free(m);
+            return n;
+        }
+        assert_int_equal(rc, -ENOMEM);
+        assert_null(m);
+        assert_non_null(strstr(err.what, "no memory"));
+        assert_true(err.exit_code == 0); /* not the input's fault */
+        assert_true(err.file[0] != '\0');
+    }
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
     struct parts p;
-    uint64_t n = 0;
     parts_start(&p);
-    for (bool failed = true; failed; n++) {
-        struct pl_model *m = NULL;
-        struct pl_err err = {0};
-        pl_allocfail_arm(n);
-        int rc = read_shelf(&p.shelf, "d/m-00002-of-00003.gguf", &m, &err);
-        failed = pl_allocfail_disarm();
-        if (!failed) {
-            assert_int_equal(rc, 0);
-            (void)pl_model_free(m);
-            break;
-        }
-        assert_int_equal(rc, -ENOMEM);
-        assert_null(m);
-        assert_true(strstr(err.what, "no memory") != NULL);
-        assert_true(err.exit_code == 0); /* not the input's fault */
-    }
-    assert_true(n >= 6 && n < 200);
+    assert_true(fail_each(&p.shelf, "d/m-00002-of-00003.gguf") >= 6);
     parts_done(&p);
+
+    /* large enough that every kind of thing takes a block of its own */
+    struct pl_make g;
+    struct shelf s = {.slot = {{"x.gguf", &g}}};
+    const uint64_t many = 600;
+    char name[PL_GGUF_NAME_MAX + 1];
+    pl_make_start(&g, false);
+    pl_make_head(&g, 3, many, 3 + many);
+    for (uint64_t i = 0; i < many; i++) {
+        (void)PL_FMT(name, "key.%0100u", (unsigned)i);
+        pl_make_key_str(&g, name, name);
+    }
+    pl_make_key(&g, "long", PL_KV_STR);
+    pl_make_int(&g, 8, 40000);
+    pl_make_zeros(&g, 40000);
+    pl_make_key_array(&g, "ints", PL_KV_U8, PL_KV_INTS_MAX);
+    pl_make_zeros(&g, PL_KV_INTS_MAX);
+    pl_make_key_str(&g, "general.name", "large");
+    for (uint64_t i = 0; i < many; i++) {
+        (void)PL_FMT(name, "tensor.%01000u", (unsigned)i);
+        pl_make_tensor(&g, name, 8, 0, 0, 32 * i);
+    }
+    pl_make_pad(&g, 32);
+    pl_make_zeros(&g, 32 * many);
+    assert_true(fail_each(&s, "x.gguf") >= 50);
+    pl_make_done(&g);
+}
+
+/* A path as long as a block of the arena, so that the brothers' paths take blocks of their own. */
+static void long_paths_may_find_no_memory(void **state)
+{
+    (void)state;
+    static char path[3][17000];
+    struct parts p;
+    parts_start(&p);
+    for (int i = 0; i < 3; i++) {
+        memset(path[i], 'd', 16500);
+        memcpy(path[i] + 16500, p.shelf.slot[i].path, strlen(p.shelf.slot[i].path) + 1);
+        p.shelf.slot[i].path = path[i];
+    }
+    assert_true(fail_each(&p.shelf, path[0]) >= 8);
+    parts_done(&p);
+}
+
+/* A gigabyte of hole within the header. */
+static void endless_headers_are_refused(void **state)
+{
+    (void)state;
+    struct room r;
+    struct pl_make g;
+    struct pl_model *m = NULL;
+    struct pl_err err = {0};
+    room_open(&r);
+    pl_make_start(&g, false);
+    pl_make_head(&g, 3, 0, 2);
+    pl_make_key_array(&g, "hole", PL_KV_U8, PL_GGUF_ARRAY_MAX);
+    assert_true(pl_make_save(&g, r.path));
+    assert_int_equal(truncate(r.path, (off_t)PL_GGUF_HEADER_MAX + (1 << 20)), 0);
+    assert_int_equal(pl_gguf_read(r.path, &m, &err), -EBADMSG);
+    assert_string_equal(err.what, "header: longer than 1024 MiB");
+    pl_make_done(&g);
+    room_done(&r);
 }
 
 /* --- no luck with the disk --- */
@@ -925,6 +991,8 @@ int main(void)
         cmocka_unit_test(no_permission_is_the_environment),
         cmocka_unit_test(files_are_read_and_ghosts_known),
         cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(long_paths_may_find_no_memory),
+        cmocka_unit_test(endless_headers_are_refused),
         cmocka_unit_test(every_read_may_fail),
         cmocka_unit_test(a_shrinking_file_is_told),
         cmocka_unit_test(greedy_headers_are_refused),
