@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -28,7 +27,7 @@
 static struct {
     struct pl_install engine;
     struct pl_model *model;
-    char dir[64], ghost[80], bad[80], chatty[80];
+    char dir[64], ghost[80], bad[80], script[80];
 } t;
 
 static void write_text(const char *path, const char *text, mode_t mode)
@@ -50,9 +49,8 @@ static int set_up(void **state)
         return -1;
     (void)PL_FMT(t.ghost, "%s/ghost.gguf", t.dir);
     (void)PL_FMT(t.bad, "%s/bad.gguf", t.dir);
-    (void)PL_FMT(t.chatty, "%s/chatty", t.dir);
+    (void)PL_FMT(t.script, "%s/script", t.dir);
     write_text(t.bad, "this is no model\n", 0644);
-    write_text(t.chatty, "#!/bin/sh\nexec yes 'out of words, never out of breath'\n", 0755);
     if (pl_model_open("qwen3-0.6b:q8_0", &t.model, &err) < 0 ||
         pl_ghost_write(t.model, t.ghost, &(struct pl_ghost_options){0}, &written, &err) < 0) {
         (void)fprintf(stderr, "# %s\n", err.what);
@@ -66,7 +64,7 @@ static int tear_down(void **state)
     (void)state;
     (void)unlink(t.ghost);
     (void)unlink(t.bad);
-    (void)unlink(t.chatty);
+    (void)unlink(t.script);
     (void)rmdir(t.dir);
     t.model = pl_model_free(t.model);
     return 0;
@@ -183,20 +181,32 @@ static void a_flag_it_does_not_know(void **state)
     ended_with(srv, -EINVAL, PL_EXIT_USAGE, PL_DEATH_FLAG, "--nonsense");
 }
 
+/* The engine inside an address space of 4 GiB. */
+static struct pl_install confined(void)
+{
+    const char *words[PL_INSTALL_WORDS];
+    char script[4 * PL_INSTALL_PATH_MAX] = "#!/bin/sh\nulimit -v 4194304\nexec";
+    size_t n = pl_llamacpp_words(&t.engine, t.engine.server, words);
+    for (size_t i = 0; i < n; i++) {
+        size_t at = strlen(script);
+        (void)pl_fmt(script + at, sizeof(script) - at, " '%s'", words[i]);
+    }
+    size_t at = strlen(script);
+    assert_true(pl_fmt(script + at, sizeof(script) - at, " \"$@\"\n"));
+    write_text(t.script, script, 0755);
+    struct pl_install in = {.engine = "llama.cpp"};
+    (void)PL_FMT(in.server, "%s", t.script);
+    return in;
+}
+
 static void more_memory_than_there_is(void **state)
 {
     (void)state;
     struct pl_settings s = small();
     struct pl_server *srv = NULL;
-    s.n_ctx = 1000000; /* 107 GiB of cache, in an address space of 4 GiB */
-    struct rlimit before, little;
-    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
-    little = before;
-    little.rlim_cur = 4ull << 30;
-    assert_int_equal(setrlimit(RLIMIT_AS, &little), 0);
-    int code = pl_server_start(&t.engine, t.ghost, &s, NULL, &srv, NULL);
-    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
-    assert_int_equal(code, 0);
+    struct pl_install in = confined();
+    s.n_ctx = 1000000; /* 107 GiB of cache */
+    assert_int_equal(pl_server_start(&in, t.ghost, &s, NULL, &srv, NULL), 0);
     ended_with(srv, -ENOMEM, PL_EXIT_NO, PL_DEATH_MEMORY, "alloc");
 }
 
@@ -331,7 +341,8 @@ static void an_engine_that_never_stops_talking(void **state)
     struct pl_settings s = small();
     struct pl_server *srv = NULL;
     struct pl_engine_report r;
-    (void)PL_FMT(chatty.server, "%s", t.chatty);
+    write_text(t.script, "#!/bin/sh\nexec yes 'out of words, never out of breath'\n", 0755);
+    (void)PL_FMT(chatty.server, "%s", t.script);
     assert_int_equal(pl_server_start(&chatty, t.ghost, &s, NULL, &srv, NULL), 0);
     assert_int_equal(pl_server_wait_ready(srv, PL_S_NS / 2, NULL, &r, NULL), -ETIMEDOUT);
     size_t n = strlen(pl_server_log_tail(srv));
