@@ -7,6 +7,8 @@
 
 #include <inttypes.h>
 
+#define PL_SHARE_SHOWN 0.0005 /* smaller ones would show as 0.0 % */
+
 bool pl_difference(struct pl_quantity predicted, struct pl_quantity measured, int64_t *ret_bytes,
                    double *ret_share)
 {
@@ -32,6 +34,8 @@ const char *pl_difference_text(struct pl_quantity predicted, struct pl_quantity 
     (void)pl_size_text((uint64_t)(bytes < 0 ? -bytes : bytes), size);
     if (bytes == 0 || measured.likely == 0)
         (void)pl_fmt(out, PL_DIFFERENCE_TEXT_MAX, "%s%s", sign, size);
+    else if (share > -PL_SHARE_SHOWN && share < PL_SHARE_SHOWN)
+        (void)pl_fmt(out, PL_DIFFERENCE_TEXT_MAX, "%s%s (under 0.1 %%)", sign, size);
     else
         (void)pl_fmt(out, PL_DIFFERENCE_TEXT_MAX, "%s%s (%+.1f %%)", sign, size, 100 * share);
     return out;

@@ -57,8 +57,9 @@ fi
 
 if offers assess; then
     valid "assess: this machine" assess
-    ok "assess: an empty root" mkdir -p "$T/root/proc" "$T/root/sys"
-    valid "assess: a machine of which nothing can be read" assess --root "$T/root"
+    mkdir -p "$T/root/proc" "$T/root/sys"
+    echo "MemTotal: 1024 kB" >"$T/root/proc/meminfo"
+    valid "assess: a machine of which little can be read" assess --root "$T/root"
 else
     skip "assess" "no such verb"
 fi
@@ -82,8 +83,9 @@ fi
 
 if offers estimate; then
     valid "estimate: a file of the catalogue" estimate qwen3-0.6b:q8_0 -c 4096
-    valid "estimate: a mixture of experts, slots, small caches" \
-        estimate qwen3-30b-a3b:q4_k_m -c 32768 -np 4 -ctk q8_0 -ctv q8_0 -fa on
+    valid "estimate: slots, a quantised cache" \
+        estimate llama-3.2-3b:q4_k_m -c 32768 -np 4 -ctk q8_0 -ctv q8_0 -fa on
+    valid "estimate: what fits nowhere" estimate llama-3.3-70b:f16 -c 131072 -np 64
     valid "estimate: no limit to the prompt cache" estimate qwen3-0.6b:q8_0 --cache-ram -1
 else
     skip "estimate" "no such verb"
@@ -94,9 +96,10 @@ if ! offers try; then
 elif [ -z "${PLIMSOLL_ENGINES:-}" ]; then
     skip "try" "no engine: tools/fetch-engines gets one"
 else
-    valid "try" try qwen3-0.6b:q8_0 -c 1024
-    valid "runs: what try stored" runs
-    valid "estimate: cites the run" estimate qwen3-0.6b:q8_0 -c 1024
+    valid "try" try smollm2-135m:q8_0 -c 1024 --repeats 1 --warmup 0 --prompt 16 --predict 4
+    valid "runs: what try stored" runs 1
+    valid "estimate: cites the run" estimate smollm2-135m:q8_0 -c 1024
+    like "estimate: cites the run: in the list" "$out" '"id": 1,'
 fi
 
 done_testing

@@ -23,6 +23,7 @@ static void differences_have_a_sign(void **state)
     struct pl_quantity unknown = {0};
     difference(exactly(110 << 20), exactly(100 << 20), "+10.0 MiB (+10.0 %)");
     difference(exactly(90 << 20), exactly(100 << 20), "-10.0 MiB (-10.0 %)");
+    difference(exactly((100 << 20) - 3), exactly(100 << 20), "-3 B (under 0.1 %)");
     difference(exactly(5), exactly(5), "0 B");
     difference(exactly(5), exactly(0), "+5 B");
     difference(unknown, exactly(5), "unknown");
