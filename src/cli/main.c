@@ -131,6 +131,7 @@ static int pl_run_verb(const struct pl_verb *verb, int argc, char **argv)
 int main(int argc, char **argv)
 {
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file limit is an error of write(), not a death */
     struct pl_err err = {0};
     const char *word = argc > 1 ? argv[1] : "";
     if (pl_streq(word, "--help") || pl_streq(word, "-h") || pl_streq(word, "help")) {
