@@ -181,11 +181,12 @@ static void a_flag_it_does_not_know(void **state)
     ended_with(srv, -EINVAL, PL_EXIT_USAGE, PL_DEATH_FLAG, "--nonsense");
 }
 
-/* The engine inside an address space of 4 GiB. */
-static struct pl_install confined(void)
+/* The engine, started by a script that does something first. */
+static struct pl_install wrapped(const char *first)
 {
     const char *words[PL_INSTALL_WORDS];
-    char script[4 * PL_INSTALL_PATH_MAX] = "#!/bin/sh\nulimit -v 4194304\nexec";
+    char script[4 * PL_INSTALL_PATH_MAX];
+    (void)PL_FMT(script, "#!/bin/sh\n%sexec", first);
     size_t n = pl_llamacpp_words(&t.engine, t.engine.server, words);
     for (size_t i = 0; i < n; i++) {
         size_t at = strlen(script);
@@ -204,8 +205,8 @@ static void more_memory_than_there_is(void **state)
     (void)state;
     struct pl_settings s = small();
     struct pl_server *srv = NULL;
-    struct pl_install in = confined();
-    s.n_ctx = 1000000; /* 107 GiB of cache */
+    struct pl_install in = wrapped("ulimit -v 4194304\n"); /* an address space of 4 GiB */
+    s.n_ctx = 1000000;                                     /* 107 GiB of cache */
     assert_int_equal(pl_server_start(&in, t.ghost, &s, NULL, &srv, NULL), 0);
     ended_with(srv, -ENOMEM, PL_EXIT_NO, PL_DEATH_MEMORY, "alloc");
 }
@@ -228,6 +229,32 @@ static void a_port_that_is_taken(void **state)
     assert_int_equal(err.exit_code, PL_EXIT_ENVIRONMENT);
     assert_null(srv);
     (void)close(fd);
+    no_child_is_left();
+}
+
+/* Somebody took the port between our choice and the engine's bind: the first start says so and
+ * ends, as the real one does, the second is the real one. */
+static void a_port_lost_in_a_race_is_replaced(void **state)
+{
+    (void)state;
+    struct pl_install in = wrapped("[ -e \"$0.tried\" ] || {\n"
+                                   "  : >\"$0.tried\"\n"
+                                   "  echo \"start: couldn't bind HTTP server socket\"\n"
+                                   "  exit 1\n"
+                                   "}\n");
+    struct pl_settings s = small();
+    struct pl_server *srv = NULL;
+    struct pl_engine_report r;
+    struct pl_err err = {0};
+    char tried[96];
+    (void)PL_FMT(tried, "%s.tried", t.script);
+    assert_int_equal(pl_server_start(&in, t.ghost, &s, NULL, &srv, &err), 0);
+    if (pl_server_wait_ready(srv, READY_NS, NULL, &r, &err) < 0)
+        fail_msg("%s", err.what);
+    assert_int_equal(r.n_ctx, 2048);
+    assert_int_equal(pl_server_death(srv), PL_DEATH_NONE);
+    assert_null(pl_server_free(srv));
+    assert_int_equal(unlink(tried), 0);
     no_child_is_left();
 }
 
@@ -359,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_flag_it_does_not_know),
         cmocka_unit_test(more_memory_than_there_is),
         cmocka_unit_test(a_port_that_is_taken),
+        cmocka_unit_test(a_port_lost_in_a_race_is_replaced),
         cmocka_unit_test(killed_while_loading),
         cmocka_unit_test(killed_while_serving),
         cmocka_unit_test(a_hanging_engine_is_given_up_and_removed),
