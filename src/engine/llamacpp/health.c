@@ -9,8 +9,7 @@
 #define PL_POLL_MAX_NS (100 * PL_MS_NS)
 #define PL_ASK_NS (1 * PL_S_NS)    /* an answer that takes longer is a hung or swapping engine */
 #define PL_PORT_TRIES 5            /* ports we chose and lost to somebody */
-#define PL_WORDS_NS (10 * PL_S_NS) /* healthy without its own word that it listens: believed then  \
-                                    */
+#define PL_WORDS_NS (10 * PL_S_NS) /* without its word that it listens: believed then */
 
 int pl_server_ask(struct pl_server *srv, const char *path, uint64_t timeout_ns,
                   struct pl_http_response *ret, struct pl_err *err)
