@@ -117,12 +117,13 @@ static void the_child_starts_clean(void **state)
     struct pl_str out;
     int status = -1;
     assert_int_equal(pl_spawn_capture(argv, NULL, LONG_NS, 4096, &out, &status, NULL), 0);
+    static const char clean[] = "0\n1\n2\nSigBlk:\t0000000000000000\nSigIgn:\t";
+    assert_memory_equal(pl_str_get(&out), clean, sizeof(clean) - 1);
     /* 32 and 33 are the C library's own: programs started by its posix_spawn (make's, for one) have
      * them ignored, and nobody can change that. */
-    static const char clean[] = "0\n1\n2\nSigBlk:\t0000000000000000\nSigIgn:\t0000000";
-    assert_memory_equal(pl_str_get(&out), clean, sizeof(clean) - 1);
-    const char *rest = pl_str_get(&out) + sizeof(clean) - 1;
-    assert_true(strcmp(rest, "000000000\n") == 0 || strcmp(rest, "180000000\n") == 0);
+    uint64_t ignored = strtoull(pl_str_get(&out) + sizeof(clean) - 1, NULL, 16);
+    print_message("# ignored by the child: %llx\n", (unsigned long long)ignored);
+    assert_int_equal(ignored & ~0x180000000ull, 0);
     pl_str_done(&out);
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     (void)signal(SIGPIPE, SIG_DFL);
