@@ -48,6 +48,7 @@ pl_jval pl_jget(pl_jval object, const char *key);
 size_t pl_jlen(pl_jval array); /* 0 for anything but an array */
 pl_jval pl_jat(pl_jval array, size_t i);
 bool pl_jis_null(pl_jval v); /* absent counts as null */
+bool pl_jis_object(pl_jval v);
 const char *pl_jstr(pl_jval v, const char *absent);
 bool pl_ju64(pl_jval v, uint64_t *ret); /* non-negative integers only */
 bool pl_jnum(pl_jval v, double *ret);

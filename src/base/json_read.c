@@ -64,6 +64,11 @@ bool pl_jis_null(pl_jval v)
     return v == NULL || json_is_null((const json_t *)v);
 }
 
+bool pl_jis_object(pl_jval v)
+{
+    return v != NULL && json_is_object((const json_t *)v);
+}
+
 const char *pl_jstr(pl_jval v, const char *absent)
 {
     const char *s = v != NULL ? json_string_value(v) : NULL;

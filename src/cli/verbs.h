@@ -3,6 +3,7 @@
 
 #include "cli/verb.h"
 
+extern const struct pl_verb pl_verb_assess;
 extern const struct pl_verb pl_verb_completion;
 extern const struct pl_verb pl_verb_ghost;
 extern const struct pl_verb pl_verb_inspect;

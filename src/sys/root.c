@@ -199,11 +199,8 @@ int pl_read_line(const struct pl_root *root, const char *path, char *buf, size_t
         return rc;
     char *line = pl_lines_next(&lines);
     char *text = line != NULL ? pl_trim(line) : NULL;
-    for (char *s = text; s != NULL && *s != '\0'; s++) {
-        if (iscntrl((unsigned char)*s))
-            *s = '?';
-    }
     (void)pl_fmt(buf, size, "%s", text != NULL ? text : "");
+    pl_text_clean(buf);
     rc = pl_lines_close(&lines);
     if (rc < 0)
         return pl_fail(err, rc, "%s/%.160s: %s", root->path, path, strerror(-rc));
@@ -309,48 +306,4 @@ int pl_lines_close(struct pl_lines *l)
         (void)close(l->fd);
     l->fd = -1;
     return l->error;
-}
-
-/* Digits at *s into *ret, moving *s behind them. */
-static bool pl_list_number(const char **s, uint32_t *ret)
-{
-    uint32_t n = 0;
-    const char *from = *s;
-    for (; isdigit((unsigned char)**s); (*s)++) {
-        if (n > 100000000u)
-            return false;
-        n = n * 10 + (uint32_t)(**s - '0');
-    }
-    *ret = n;
-    return *s != from;
-}
-
-int pl_parse_list(const char *text, bool *set, uint32_t n, uint32_t *ret_count)
-{
-    uint32_t count = 0;
-    memset(set, 0, n * sizeof(*set));
-    const char *s = text;
-    while (*s != '\0' && !isspace((unsigned char)*s)) {
-        uint32_t from = 0, to = 0;
-        if (!pl_list_number(&s, &from))
-            return -EBADMSG;
-        to = from;
-        if (*s == '-') {
-            s++;
-            if (!pl_list_number(&s, &to) || to < from)
-                return -EBADMSG;
-        }
-        if (to >= n)
-            return -ERANGE;
-        for (uint32_t i = from; i <= to; i++) {
-            count += set[i] ? 0 : 1;
-            set[i] = true;
-        }
-        if (*s == ',')
-            s++;
-        else if (*s != '\0' && !isspace((unsigned char)*s))
-            return -EBADMSG;
-    }
-    *ret_count = count;
-    return 0;
 }

@@ -44,7 +44,7 @@ int pl_read_text(const struct pl_root *root, const char *path, char *buf, size_t
  * "-1"). */
 int pl_read_u64(const struct pl_root *root, const char *path, uint64_t *ret, struct pl_err *err);
 
-/* One line of text without its newline and outer blanks, control characters replaced by '?'. */
+/* The first line without outer blanks, cleaned (pl_text_clean), cut to size. */
 int pl_read_line(const struct pl_root *root, const char *path, char *buf, size_t size,
                  struct pl_err *err);
 
@@ -69,10 +69,5 @@ int pl_lines_open(const struct pl_root *root, const char *path, struct pl_lines 
 char *pl_lines_next(struct pl_lines *lines);
 /* Closes, and returns 0 or the negative errno of the read that failed. */
 int pl_lines_close(struct pl_lines *lines);
-
-/* A list as /sys writes CPUs and nodes ("0-3,8,10-11") into set[0..n): true where listed. Members
- * of n or more are -ERANGE, bad text -EBADMSG. Empty text is the empty list. *ret_count = members.
- */
-int pl_parse_list(const char *text, bool *set, uint32_t n, uint32_t *ret_count);
 
 #endif

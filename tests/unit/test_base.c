@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/checked.h"
 #include "base/json.h"
+#include "base/sha256.h"
 #include "base/str.h"
 #include "base/table.h"
 #include "base/units.h"
@@ -220,6 +221,32 @@ static void foreign_text_is_cleaned(void **state)
     assert_string_equal(pl_text_cut(out, sizeof(out), ""), "");
 }
 
+/* FIPS 180-4 examples, and a million times "a" in pieces that straddle the blocks. */
+static void sha256_of_known_texts(void **state)
+{
+    (void)state;
+    char out[PL_SHA256_TEXT_MAX];
+    const char *two = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
+    assert_string_equal(pl_sha256_text("", 0, out),
+                        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    assert_string_equal(pl_sha256_text("abc", 3, out),
+                        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_string_equal(pl_sha256_text(two, strlen(two), out),
+                        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+    char many[1000];
+    struct pl_sha256 s;
+    uint8_t sum[PL_SHA256_BYTES];
+    static const uint8_t want[4] = {0xcd, 0xc7, 0x6e, 0x5c};
+    memset(many, 'a', sizeof(many));
+    pl_sha256_start(&s);
+    for (int i = 0; i < 1000; i++) {
+        pl_sha256_add(&s, many, 333);
+        pl_sha256_add(&s, many, 667);
+    }
+    pl_sha256_end(&s, sum);
+    assert_memory_equal(sum, want, sizeof(want));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +259,7 @@ int main(void)
         cmocka_unit_test(nearest_word_is_found),
         cmocka_unit_test(json_is_escaped_and_balanced),
         cmocka_unit_test(tables_align),
+        cmocka_unit_test(sha256_of_known_texts),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

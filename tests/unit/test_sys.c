@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "sys/cgroup.h"
+#include "sys/cpulist.h"
 #include "sys/meminfo.h"
 #include "sys/proc.h"
 #include "sys/psi.h"
@@ -154,6 +155,12 @@ static void lists(void **state)
     assert_int_equal(pl_parse_list("3-1", set, 16, &n), -EBADMSG);
     assert_int_equal(pl_parse_list("a", set, 16, &n), -EBADMSG);
     assert_int_equal(pl_parse_list("1;2", set, 16, &n), -EBADMSG);
+    assert_int_equal(pl_parse_mask("00000000,00008101\n", set, 16, &n), 0);
+    assert_int_equal(n, 3);
+    assert_true(set[0] && set[8] && set[15] && !set[1]);
+    assert_int_equal(pl_parse_mask("00000001,00000000", set, 16, &n), -ERANGE);
+    assert_int_equal(pl_parse_mask("0x1", set, 16, &n), -EBADMSG);
+    assert_int_equal(pl_parse_mask("", set, 16, &n), -EBADMSG);
 }
 
 static void meminfo_of_this_system(void **state)

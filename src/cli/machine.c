@@ -1,0 +1,86 @@
+#include "cli/machine.h"
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "ledger/ledger.h"
+#include "machine/assess.h"
+#include "machine/machine_file.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *pl_cli_model_dir(char out[PL_PATH_TEXT_MAX])
+{
+    char real[PATH_MAX];
+    const char *dir = getenv("PLIMSOLL_MODELS");
+    const char *home = getenv("HOME");
+    if (dir != NULL && dir[0] != '\0' && pl_fmt(out, PL_PATH_TEXT_MAX, "%s", dir))
+        return out;
+    if (home != NULL && home[0] == '/' && pl_fmt(out, PL_PATH_TEXT_MAX, "%s/models", home) &&
+        access(out, F_OK) == 0)
+        return out;
+    (void)pl_fmt(out, PL_PATH_TEXT_MAX, "%s", realpath(".", real) != NULL ? real : ".");
+    return out;
+}
+
+void pl_cli_bandwidth_recall(struct pl_machine *m)
+{
+    struct pl_pool *ram = pl_machine_pool(m, "ram");
+    struct pl_ledger *ledger = NULL;
+    struct pl_rate one = {0}, all = {0};
+    struct pl_err err = {0};
+    int64_t when = 0;
+    if (ram == NULL || !m->this_system || m->id[0] == '\0' ||
+        ram->bandwidth.source == PL_SOURCE_MEASURED)
+        return;
+    int rc = pl_ledger_open(NULL, PL_LEDGER_READ, &ledger, &err);
+    if (rc == 0)
+        rc = pl_ledger_bandwidth_get(ledger, m->id, &one, &all, &when, &err);
+    if (rc < 0)
+        pl_machine_note(m, "remembered bandwidth cannot be read: %.110s", err.what);
+    if (rc == 0 && when != 0) {
+        char text[PL_TIME_TEXT_MAX];
+        /* the ledger's own texts end with its handle */
+        one.why = "measured on this machine before, kept in the ledger: one core";
+        all.why = "measured on this machine before, kept in the ledger: all cores";
+        ram->bandwidth_one = one;
+        ram->bandwidth = all;
+        pl_machine_note(m, "bandwidth was measured %s; --bandwidth measures again",
+                        pl_utc_text(when, text));
+    }
+    ledger = pl_ledger_close(ledger);
+}
+
+void pl_cli_bandwidth_keep(struct pl_machine *m)
+{
+    const struct pl_pool *ram = pl_machine_pool(m, "ram");
+    struct pl_ledger *ledger = NULL;
+    struct pl_err err = {0};
+    if (ram == NULL || ram->bandwidth.source != PL_SOURCE_MEASURED || !m->this_system)
+        return;
+    if (m->id[0] == '\0') {
+        pl_machine_note(m, "bandwidth is not remembered: this machine has no identity");
+        return;
+    }
+    int rc = pl_ledger_open(NULL, PL_LEDGER_WRITE, &ledger, &err);
+    if (rc == 0)
+        rc = pl_ledger_bandwidth_put(ledger, m->id, ram->bandwidth_one, ram->bandwidth,
+                                     pl_utc_now(), &err);
+    if (rc < 0)
+        pl_machine_note(m, "bandwidth is not remembered: %.120s", err.what);
+    ledger = pl_ledger_close(ledger);
+}
+
+int pl_cli_machine(const char *file, struct pl_machine *ret, struct pl_err *err)
+{
+    char dir[PL_PATH_TEXT_MAX];
+    if (file != NULL)
+        return pl_machine_load(file, ret, err);
+    struct pl_assess_options options = {.model_dir = pl_cli_model_dir(dir)};
+    int rc = pl_assess(&options, ret, err);
+    if (rc == 0)
+        pl_cli_bandwidth_recall(ret);
+    return rc;
+}

@@ -1,0 +1,68 @@
+#include "machine/assess.h"
+
+#include "base/str.h"
+#include "domain/tier.h"
+#include "machine/probes.h"
+
+#include <errno.h>
+
+const struct pl_probe *const pl_probes[] = {
+    &pl_probe_memory,
+    &pl_probe_cgroup,
+    &pl_probe_cpu,
+    &pl_probe_identity,
+    &pl_probe_storage,
+    &pl_probe_bandwidth,
+    0,
+};
+
+/* The nominal RAM, or the limit of the control group where that is lower: a limit is what it says.
+ */
+static void pl_assess_tier(struct pl_machine *m)
+{
+    const struct pl_pool *ram = pl_machine_pool_const(m, "ram");
+    const struct pl_pool *cap = pl_machine_pool_const(m, "cgroup");
+    if (ram == NULL || !pl_known(ram->capacity))
+        return;
+    uint64_t n = pl_ram_nominal(ram->capacity.likely);
+    if (cap != NULL && pl_known(cap->capacity) && cap->capacity.likely < ram->capacity.likely)
+        n = cap->capacity.likely;
+    (void)PL_FMT(m->tier, "%s", pl_tier_name(n));
+}
+
+/* A dump has at least one of the two folders, however little may be in them. */
+static int pl_assess_root(const struct pl_root *root, struct pl_err *err)
+{
+    static const char *const folder[] = {"proc", "sys"};
+    for (size_t i = 0; i < sizeof(folder) / sizeof(folder[0]); i++) {
+        DIR *dir = NULL;
+        if (pl_root_open_dir(root, folder[i], &dir, NULL) == 0) {
+            (void)closedir(dir);
+            return 0;
+        }
+    }
+    (void)pl_fail(err, -ENOENT, "%.160s: neither proc nor sys is there",
+                  root->path[0] != '\0' ? root->path : "/");
+    return pl_hint(err, "--root takes a folder that holds proc and sys of a machine");
+}
+
+int pl_assess(const struct pl_assess_options *options, struct pl_machine *ret, struct pl_err *err)
+{
+    struct pl_root root;
+    *ret = (struct pl_machine){0};
+    int rc = pl_root_open(options->root, &root, err);
+    if (rc == 0)
+        rc = pl_assess_root(&root, err);
+    if (rc < 0) {
+        pl_root_done(&root);
+        return pl_exit_as(err, rc, PL_EXIT_USAGE);
+    }
+    struct pl_probe_input in = {&root, options};
+    ret->this_system = pl_root_is_this_system(&root);
+    for (size_t i = 0; rc == 0 && pl_probes[i] != NULL; i++)
+        rc = pl_probes[i]->run(&in, ret, err);
+    if (rc == 0)
+        pl_assess_tier(ret);
+    pl_root_done(&root);
+    return rc;
+}

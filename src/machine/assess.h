@@ -1,0 +1,41 @@
+/* Assessing a machine: every probe in turn fills its part of one struct pl_machine.
+ *
+ * Adding a probe: a file probe_NAME.c with a const struct pl_probe, a row in the table of assess.c,
+ * a test of the same name. A probe that cannot read something leaves it unknown and adds a note; it
+ * fails only when nothing at all can be said. */
+#ifndef PL_MACHINE_ASSESS_H
+#define PL_MACHINE_ASSESS_H
+
+#include "base/err.h"
+#include "domain/machine.h"
+#include "sys/root.h"
+
+#include <stdbool.h>
+
+struct pl_assess_options {
+    const char *root;      /* NULL or "" = this system; else the folder of a dump */
+    const char *model_dir; /* storage is looked at here; NULL = not at all */
+    bool bandwidth;        /* measure memory bandwidth: about half a second, this system only */
+};
+
+struct pl_probe_input {
+    const struct pl_root *root;
+    const struct pl_assess_options *options;
+};
+
+struct pl_probe {
+    const char *name;    /* "memory" */
+    const char *reads;   /* files and calls */
+    const char *matters; /* why, in one sentence */
+    int (*run)(const struct pl_probe_input *in, struct pl_machine *m, struct pl_err *err);
+};
+
+/* In the order they run; NULL-ended. Later ones may use what earlier ones found. */
+extern const struct pl_probe *const pl_probes[];
+
+/* Runs every probe. -ENOENT with exit status 2 when the root is not there or holds neither
+ * proc nor sys. The
+ * quantities' texts are static. */
+int pl_assess(const struct pl_assess_options *options, struct pl_machine *ret, struct pl_err *err);
+
+#endif

@@ -1,0 +1,14 @@
+/* The probes, for the table. */
+#ifndef PL_MACHINE_PROBES_H
+#define PL_MACHINE_PROBES_H
+
+#include "machine/assess.h"
+
+extern const struct pl_probe pl_probe_identity;
+extern const struct pl_probe pl_probe_memory;
+extern const struct pl_probe pl_probe_cgroup;
+extern const struct pl_probe pl_probe_cpu;
+extern const struct pl_probe pl_probe_storage;
+extern const struct pl_probe pl_probe_bandwidth;
+
+#endif
