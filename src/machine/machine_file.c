@@ -200,14 +200,14 @@ static uint32_t pl_count_in(pl_jval object, const char *key)
     return pl_ju64(pl_jget(object, key), &n) && n <= UINT32_MAX ? (uint32_t)n : 0;
 }
 
-/* The words of the list as one text; words that do not fit are dropped. */
+/* The words of the list as one text; what is no word, or does not fit, is dropped. */
 static void pl_isa_in(pl_jval list, struct pl_cpu *c)
 {
     for (size_t i = 0; i < pl_jlen(list); i++) {
         char word[32];
         pl_text_in(word, sizeof(word), pl_jat(list, i));
         size_t n = strlen(c->isa);
-        if (word[0] != '\0' && n + strlen(word) + 2 <= sizeof(c->isa))
+        if (word[0] != '\0' && strchr(word, ' ') == NULL && n + strlen(word) + 2 <= sizeof(c->isa))
             (void)pl_fmt(c->isa + n, sizeof(c->isa) - n, "%s%s", n > 0 ? " " : "", word);
     }
 }
