@@ -155,6 +155,8 @@ int main(int argc, char **argv)
         if (pl_streq(word, "--version")) {
             verb = &pl_verb_version;
             skip = 2;
+        } else if (word[0] == '\0' || word[0] == '-') {
+            verb = &pl_verb_home;
         } else {
             verb = pl_verb_find(word, &err);
             skip = 2;

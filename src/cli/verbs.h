@@ -5,9 +5,12 @@
 
 extern const struct pl_verb pl_verb_assess;
 extern const struct pl_verb pl_verb_completion;
+extern const struct pl_verb pl_verb_estimate;
 extern const struct pl_verb pl_verb_ghost;
+extern const struct pl_verb pl_verb_home; /* no command: not in the table */
 extern const struct pl_verb pl_verb_inspect;
 extern const struct pl_verb pl_verb_runs;
+extern const struct pl_verb pl_verb_try;
 extern const struct pl_verb pl_verb_version;
 
 #endif

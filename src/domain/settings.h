@@ -17,6 +17,8 @@ enum pl_load_mode {
     PL_LOAD_DIO,
 };
 
+#define PL_CACHE_RAM_UNSET (-2)
+
 #define PL_PASS_MAX 64 /* flags handed to the engine unchanged */
 
 struct pl_settings {
@@ -34,7 +36,7 @@ struct pl_settings {
     bool kv_offload;
     bool op_offload;
     bool swa_full;
-    int64_t cache_ram_mib;         /* -1 = no limit, 0 = off */
+    int64_t cache_ram_mib; /* -1 = no limit, 0 = off, PL_CACHE_RAM_UNSET = the engine's default */
     const char *pass[PL_PASS_MAX]; /* known flags without effect on memory; borrowed argv */
     uint32_t n_pass;
 };

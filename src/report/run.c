@@ -93,6 +93,18 @@ static void pl_run_row(struct pl_table *t, const char *pool, const char *name,
                   outside ? ", outside" : "");
 }
 
+/* The most the process held at one time: its anonymous memory at its highest, and the weights, which
+ * do not change. */
+static struct pl_quantity pl_run_peak(const struct pl_run *run)
+{
+    uint64_t anon = run->peak.rss_anon + run->peak.rss_shmem + run->peak.swap;
+    struct pl_quantity q = run->measured[PL_PART_WEIGHTS];
+    if (!pl_known(q) || !pl_known(run->measured_total) || anon == 0)
+        return PL_QUANTITY_UNKNOWN("not sampled");
+    return pl_between(anon + q.low, anon + q.likely, anon + q.high, PL_SOURCE_MEASURED,
+                      "highest sample of anonymous memory + mapped weights in use");
+}
+
 static void pl_run_pool(struct pl_table *t, const struct pl_run *run,
                         const struct pl_pool_footprint *p)
 {
@@ -109,8 +121,7 @@ static void pl_run_pool(struct pl_table *t, const struct pl_run *run,
                    p->part[i], measured ? run->measured[i] : unknown);
     pl_table_rule(t);
     pl_run_row(t, pool, "steady", p->steady, measured ? run->measured_total : unknown);
-    pl_run_row(t, pool, "peak", p->peak, unknown);
-    pl_run_row(t, pool, "load peak", p->load_peak, unknown);
+    pl_run_row(t, pool, "peak", p->peak, measured ? pl_run_peak(run) : unknown);
 }
 
 /* What was measured where nothing was predicted. */

@@ -49,6 +49,11 @@ uint64_t pl_llamacpp_bytes_per_token(const struct pl_model *m)
     return tied || embd == NULL ? all : all - embd->bytes;
 }
 
+bool pl_llamacpp_is_mapped(const struct pl_tensor *t, bool repack, const struct pl_cpu *cpu)
+{
+    return !repack || !pl_repack_is_matrix(t) || pl_repack_matrix(t, cpu) != PL_REPACK_YES;
+}
+
 static void pl_weights_count(struct pl_weights *w, const struct pl_tensor *t, bool copy,
                              const struct pl_cpu *cpu)
 {
@@ -106,14 +111,18 @@ static void pl_part_weights(struct pl_pool_footprint *p, const struct pl_weights
     p->hold[PL_HOLD_FILE_HOT] = pl_derived(file ? w->mapped : 0, "mapped weights");
 }
 
-/* The buffer is exact for the proved version; how much of it becomes resident depends on how full
- * the batch and the cache ever get. */
+/* graph_dense.c is exact where the feed-forward is wide, as in every published dense model, and the
+ * engine is the proved version; else its interval holds the misses that were seen. */
 static struct pl_quantity pl_part_compute(const struct pl_geometry *g, const struct pl_resolved *r,
                                           bool version_known)
 {
     uint64_t bytes = 0;
     if (!pl_graph_dense_bytes(g, r, r->n_outputs, &bytes))
         return PL_QUANTITY_UNKNOWN("the graph's allocation could not be followed");
+    if (g->n_ff * 2 < g->n_embd * 5)
+        return pl_between(
+            bytes - bytes / 4, bytes, bytes + bytes / 4, PL_SOURCE_DERIVED,
+            "graph allocation followed; narrow feed-forwards are missed by up to 22 %");
     if (version_known)
         return pl_derived(bytes, "graph allocation followed, llama.cpp " PL_LLAMACPP_PROVED);
     return pl_between(bytes - bytes / 8, bytes, bytes + bytes / 8, PL_SOURCE_DERIVED,

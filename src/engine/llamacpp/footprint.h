@@ -9,7 +9,7 @@
 #include "domain/settings.h"
 
 /* The llama.cpp build whose graphs and buffers the formulas were proved against. */
-#define PL_LLAMACPP_PROVED "0.7.0 (build 11669)"
+#define PL_LLAMACPP_PROVED "0.7.0 build 11669"
 
 /* What the footprint needs of the machine; all may be unknown. */
 struct pl_llamacpp_host {
@@ -28,6 +28,10 @@ int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
 /* Bytes of the K and V caches: exact. */
 uint64_t pl_llamacpp_kv_bytes(const struct pl_resolved *r, const struct pl_model *m,
                               uint64_t n_layer, uint64_t head_k, uint64_t head_v);
+
+/* True for a tensor that is used where it lies in the mapped file, false for one that is only the
+ * source of a converted copy. cpu NULL: unknown features, as if nothing were converted. */
+bool pl_llamacpp_is_mapped(const struct pl_tensor *t, bool repack, const struct pl_cpu *cpu);
 
 /* Bytes of weights that a decoded token reads: everything but an embedding table that is only
  * looked up. */

@@ -2,7 +2,9 @@
  * src/llama-graph.cpp; node order checked against the scheduler's own dump of build 11669) through
  * the allocator's model. Each take is a tensor that lives in the buffer, each give its last use; a
  * result that takes over its operand's memory (add, mul, norm of a dying operand, rope, soft max)
- * appears as neither. */
+ * appears as neither. Where a result took over memory and where not was settled against reported
+ * buffers of 60 random geometries: all with n_ff >= 2.5 n_embd, as every published dense model has,
+ * come out exact; of the others 5 in 40 are missed, by 22 % at worst. */
 #include "engine/llamacpp/graph_dense.h"
 
 #include "domain/tensor_type.h"
@@ -73,16 +75,17 @@ static void pl_walk_inputs(struct pl_walk *w)
     w->in_out = pl_graph_take(a, w->outputs * 4);
 }
 
-/* Token embeddings; a second, mixed input of the same size is built beside it and never freed. */
+/* Token embeddings. A second, mixed input is built beside them and not used by text alone: two
+ * tensors of it stay in the buffer for good. */
 static struct pl_place pl_walk_embedding(struct pl_walk *w)
 {
     struct pl_graph *a = &w->graph;
     struct pl_place x = pl_graph_take(a, w->embd);
     pl_graph_give(a, w->in_tokens);
-    struct pl_place mixed = pl_graph_take(a, w->embd);
+    (void)pl_graph_take(a, w->embd);
     pl_graph_give(a, w->in_mixed_tokens);
     (void)pl_graph_take(a, w->embd);
-    pl_graph_give(a, mixed);
+    pl_graph_give(a, w->in_mixed_embd);
     pl_graph_give(a, w->in_mixed_slots);
     return x;
 }
@@ -169,7 +172,7 @@ static struct pl_place pl_walk_attention(struct pl_walk *w, bool last)
     return out;
 }
 
-/* Gated feed-forward over `rows` tokens; takes over x (the residual) and returns the layer's
+/* Gated feed-forward over `rows` tokens; takes over x (the residual), returns the layer's
  * output. */
 static struct pl_place pl_walk_feed_forward(struct pl_walk *w, struct pl_place x, uint64_t rows)
 {
@@ -184,8 +187,8 @@ static struct pl_place pl_walk_feed_forward(struct pl_walk *w, struct pl_place x
     pl_graph_give(a, up);
     struct pl_place down = pl_graph_take(a, embd);
     pl_graph_give(a, act);
-    pl_graph_give(a, x);
-    return down;
+    pl_graph_give(a, down); /* added into the residual */
+    return x;
 }
 
 /* The last layer goes on with the rows whose logits are wanted. */

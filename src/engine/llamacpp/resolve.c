@@ -8,9 +8,10 @@
 #include <errno.h>
 #include <string.h>
 
-#define PL_SEQ_MAX 256          /* src/llama-cparams.h, LLAMA_MAX_SEQ */
-#define PL_CTX_PAD 256          /* src/llama-context.cpp, GGML_PAD(cparams.n_ctx, 256) */
-#define PL_AUTO_PARALLEL 4      /* tools/server/server.cpp: "n_parallel is set to auto" */
+#define PL_SEQ_MAX 256                /* src/llama-cparams.h, LLAMA_MAX_SEQ */
+#define PL_CTX_PAD 256                /* src/llama-context.cpp, GGML_PAD(cparams.n_ctx, 256) */
+#define PL_CACHE_RAM_DEFAULT_MIB 8192 /* common/common.h, cache_ram_mib */
+#define PL_AUTO_PARALLEL 4            /* tools/server/server.cpp: "n_parallel is set to auto" */
 #define PL_WIDTH_MAX (1u << 24) /* larger widths than any model: refuse rather than overflow */
 
 /* Architectures whose graph is the plain dense decoder: RMS norm, rotary full attention on every
@@ -149,15 +150,16 @@ static enum pl_load_mode pl_resolve_load(const struct pl_settings *s)
 int pl_llamacpp_resolve(const struct pl_settings *s, const struct pl_geometry *g,
                         struct pl_resolved *ret, struct pl_err *err)
 {
+    int64_t cache_mib =
+        s->cache_ram_mib == PL_CACHE_RAM_UNSET ? PL_CACHE_RAM_DEFAULT_MIB : s->cache_ram_mib;
     struct pl_resolved r = {
         .type_k = s->type_k,
         .type_v = s->type_v,
         .flash_attn = s->flash_attn != PL_OFF, /* auto: every CPU build has the kernel */
         .load_mode = pl_resolve_load(s),
         .repack = s->repack,
-        .prompt_cache_unlimited = s->cache_ram_mib<0, .prompt_cache_bytes = s->cache_ram_mib> 0
-                                      ? (uint64_t)s->cache_ram_mib * PL_MIB
-                                      : 0,
+        .prompt_cache_unlimited =
+            cache_mib<0, .prompt_cache_bytes = cache_mib> 0 ? (uint64_t)cache_mib * PL_MIB : 0,
         .n_threads = s->n_threads > 0 ? (uint64_t)s->n_threads : 0,
     };
     int rc = pl_resolve_slots(s, &r, err);

@@ -27,7 +27,7 @@ void pl_llamacpp_defaults(struct pl_settings *s)
         .repack = true,
         .kv_offload = true,
         .op_offload = true,
-        .cache_ram_mib = 8192,
+        .cache_ram_mib = PL_CACHE_RAM_UNSET,
     };
 }
 

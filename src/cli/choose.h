@@ -1,0 +1,30 @@
+/* What the catalogue offers on a machine: the home screen's list and the choice of `try --auto`. */
+#ifndef PL_CLI_CHOOSE_H
+#define PL_CLI_CHOOSE_H
+
+#include "base/err.h"
+#include "domain/forecast.h"
+#include "ledger/ledger.h"
+#include "model/catalogue.h"
+
+#define PL_CHOICES_MAX 64
+
+struct pl_choice {
+    const struct pl_catalogue_row *row;
+    uint64_t n_ctx; /* longest context (a power of two, up to the model's own) that is safe */
+    struct pl_quantity steady;
+    struct pl_rate decode;
+};
+
+/* Catalogue models at PL_CATALOGUE_QUANT that are safe on the machine with one slot and at least
+ * PL_CHOICE_CTX_MIN tokens of context, largest first. Returns how many, or negative. */
+#define PL_CHOICE_CTX_MIN 4096u
+int pl_choose_all(const struct pl_machine *machine, struct pl_ledger *ledger,
+                  struct pl_choice out[PL_CHOICES_MAX], struct pl_err *err);
+
+/* Seconds a trial of `requests` requests of prompt and answer would take on this machine, loading
+ * included; 0 when it cannot be told (no bandwidth known). A rough figure, for choosing. */
+double pl_choose_seconds(const struct pl_catalogue_row *row, struct pl_rate decode,
+                         uint32_t threads, uint32_t requests, uint64_t prompt, uint64_t answer);
+
+#endif

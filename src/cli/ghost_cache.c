@@ -1,0 +1,86 @@
+#include "cli/ghost_cache.h"
+
+#include "base/str.h"
+#include "model/gguf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PL_CACHE_PATH_MAX 1024
+
+static int pl_ghost_cache_dir(const char *dir, char out[PL_CACHE_PATH_MAX], struct pl_err *err)
+{
+    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    bool fits = true;
+    if (dir != NULL)
+        fits = pl_fmt(out, PL_CACHE_PATH_MAX, "%s", dir);
+    else if (xdg != NULL && xdg[0] == '/')
+        fits = pl_fmt(out, PL_CACHE_PATH_MAX, "%s/plimsoll/ghosts", xdg);
+    else if (home != NULL && home[0] == '/')
+        fits = pl_fmt(out, PL_CACHE_PATH_MAX, "%s/.cache/plimsoll/ghosts", home);
+    else
+        fits = pl_fmt(out, PL_CACHE_PATH_MAX, "/tmp/plimsoll-ghosts-%u", (unsigned)getuid());
+    if (!fits)
+        return pl_fail(err, -ENAMETOOLONG, "the path of the ghost folder is too long");
+    return 0;
+}
+
+static int pl_ghost_cache_mkdir(char *path, struct pl_err *err)
+{
+    for (char *s = path + 1;; s++) {
+        if (*s != '/' && *s != '\0')
+            continue;
+        char kept = *s;
+        *s = '\0';
+        int rc = mkdir(path, 0777) < 0 && errno != EEXIST ? -errno : 0;
+        if (rc < 0) {
+            (void)pl_fail(err, rc, "cannot make the folder %s: %s", path, strerror(-rc));
+            (void)pl_hint(err, "--ghost-dir DIR puts ghosts elsewhere");
+            return pl_exit_as(err, rc, PL_EXIT_ENVIRONMENT);
+        }
+        *s = kept;
+        if (kept == '\0')
+            return 0;
+    }
+}
+
+static bool pl_ghost_cache_same(const struct pl_model *a, const struct pl_model *b)
+{
+    if (!b->ghost || a->n_tensor != b->n_tensor || !pl_streq(a->arch, b->arch))
+        return false;
+    for (uint64_t i = 0; i < a->n_tensor; i++) {
+        const struct pl_tensor *x = &a->tensor[i];
+        const struct pl_tensor *y = pl_model_tensor(b, x->name);
+        if (y == NULL || x->type != y->type || memcmp(x->ne, y->ne, sizeof(x->ne)) != 0)
+            return false;
+    }
+    return true;
+}
+
+int pl_ghost_cache_get(const struct pl_model *m, const char *name, const char *quant,
+                       const char *dir, const struct pl_ghost_options *o, struct pl_model **ret,
+                       struct pl_err *err)
+{
+    char folder[PL_CACHE_PATH_MAX], path[PL_CACHE_PATH_MAX + 256];
+    struct pl_ghost_written written;
+    int rc = pl_ghost_cache_dir(dir, folder, err);
+    if (rc == 0)
+        rc = pl_ghost_cache_mkdir(folder, err);
+    if (rc < 0)
+        return rc;
+    (void)PL_FMT(path, "%s/%s-%s%s.gguf", folder, name, quant,
+                 o->fill == PL_FILL_RANDOM ? "-random" : "");
+    struct pl_model *old = NULL;
+    if (pl_gguf_read(path, &old, NULL) == 0) {
+        if (pl_ghost_cache_same(m, old)) {
+            *ret = old;
+            return 0;
+        }
+        (void)pl_model_free(old);
+    }
+    rc = pl_ghost_write(m, path, o, &written, err);
+    return rc < 0 ? rc : pl_gguf_read(path, ret, err);
+}

@@ -1,0 +1,121 @@
+/* plimsoll without a command: this machine, what fits, what to do next. One screen. */
+#include "base/table.h"
+#include "base/units.h"
+#include "cli/choose.h"
+#include "cli/machine.h"
+#include "cli/verbs.h"
+#include "report/machine.h"
+#include "report/quantity.h"
+
+#include <unistd.h>
+
+#define PL_HOME_ROWS 6
+#define PL_HOME_BAR 40
+
+static void pl_home_bar(const struct pl_machine *m, struct pl_str *out)
+{
+    char used[PL_SIZE_TEXT_MAX], left[PL_SIZE_TEXT_MAX];
+    const struct pl_pool *ram = pl_machine_pool_const(m, "ram");
+    struct pl_quantity room = pl_machine_available(m, "ram");
+    if (ram == NULL || !pl_known(ram->capacity) || !pl_known(room) || ram->capacity.likely == 0)
+        return;
+    uint64_t total = ram->capacity.likely;
+    uint64_t taken = total > room.likely ? total - room.likely : 0;
+    pl_str_add(out, "\nram ");
+    pl_bar(out, PL_HOME_BAR, taken, 0, total, total);
+    pl_str_addf(out, " %s used, %s left\n", pl_size_text(taken, used),
+                pl_size_text(room.likely, left));
+}
+
+static void pl_home_table(const struct pl_choice *c, int n, bool colour, struct pl_str *out)
+{
+    static const char *const titles[] = {"fits", ">context", ">memory", ">tokens/s", "licence", 0};
+    char text[PL_SIZE_TEXT_MAX];
+    struct pl_table *t = pl_table_new(titles);
+    for (int i = 0; i < n && i < PL_HOME_ROWS; i++) {
+        pl_table_row(t);
+        pl_table_cell(t, "%s:%s", c[i].row->id, PL_CATALOGUE_QUANT);
+        pl_table_cell(t, "%llu", (unsigned long long)c[i].n_ctx);
+        pl_table_cell(t, "%s", pl_size_text(c[i].steady.likely, text));
+        if (c[i].decode.source == PL_SOURCE_UNKNOWN)
+            pl_table_cell(t, "unknown");
+        else
+            pl_table_cell(t, "%.1f .. %.1f", c[i].decode.low, c[i].decode.high);
+        pl_table_cell(t, "%s", c[i].row->licence);
+    }
+    pl_str_addc(out, '\n', 1);
+    pl_table_print(t, out, colour);
+    (void)pl_table_free(t);
+}
+
+static void pl_home_json(struct pl_cli *cli, const struct pl_machine *m, const struct pl_choice *c,
+                         int n)
+{
+    struct pl_json j;
+    pl_json_start(&j, &cli->out, true);
+    pl_json_object(&j, NULL);
+    pl_json_str(&j, "schema", "plimsoll.home/1");
+    pl_json_bool(&j, "this_system", m->this_system);
+    pl_json_quantity(&j, "available", pl_machine_available(m, "ram"));
+    pl_json_array(&j, "fits");
+    for (int i = 0; i < n; i++) {
+        pl_json_object(&j, NULL);
+        pl_json_str(&j, "model", c[i].row->id);
+        pl_json_str(&j, "quant", PL_CATALOGUE_QUANT);
+        pl_json_u64(&j, "n_ctx", c[i].n_ctx);
+        pl_json_quantity(&j, "steady", c[i].steady);
+        pl_json_rate(&j, "decode_tokens_per_second", c[i].decode);
+        pl_json_end(&j);
+    }
+    pl_json_end(&j);
+    pl_json_end(&j);
+}
+
+static int pl_home_run(struct pl_cli *cli, struct pl_err *err)
+{
+    static struct pl_machine machine;
+    static struct pl_choice choice[PL_CHOICES_MAX];
+    struct pl_ledger *ledger = NULL;
+    int rc = pl_cli_machine(pl_cli_opt(cli, "machine")->text, &machine, err);
+    if (rc < 0)
+        return rc;
+    (void)pl_ledger_open(NULL, PL_LEDGER_READ, &ledger, NULL);
+    int n = pl_choose_all(&machine, ledger, choice, err);
+    (void)pl_ledger_close(ledger);
+    if (n < 0)
+        return n;
+    if (cli->json) {
+        pl_home_json(cli, &machine, choice, n);
+        return PL_EXIT_YES;
+    }
+    bool colour = pl_colour_wanted(STDOUT_FILENO);
+    pl_machine_summary(&machine, &cli->out);
+    pl_home_bar(&machine, &cli->out);
+    if (n > 0) {
+        pl_home_table(choice, n, colour, &cli->out);
+        if (choice[0].decode.source == PL_SOURCE_UNKNOWN)
+            pl_str_add(&cli->out, "(speed: plimsoll assess --bandwidth measures what it needs)\n");
+        pl_str_addf(&cli->out, "\nnext:  plimsoll try %s   run its ghost here and measure\n",
+                    choice[n > 1 ? 1 : 0].row->id);
+    } else {
+        pl_str_add(&cli->out, "\nNo model of the catalogue fits into what is available now.\n"
+                              "\nnext:  plimsoll estimate MODEL -c 2048\n");
+    }
+    return PL_EXIT_YES;
+}
+
+static const struct pl_opt pl_home_opts[] = {
+    {"machine",    'M', PL_OPT_PATH, "FILE", "the machine of this file (assess --json)"},
+    {0},
+};
+
+static const char *const pl_home_examples[] = {"plimsoll", "plimsoll --json", 0};
+
+const struct pl_verb pl_verb_home = {
+    .name = "",
+    .args = "",
+    .summary = "this machine, what fits, what to do next",
+    .examples = pl_home_examples,
+    .opts = pl_home_opts,
+    .run = pl_home_run,
+};

@@ -1,0 +1,304 @@
+/* plimsoll try MODEL [flags]: the real engine on the real geometry, predicted beside measured. */
+#include "base/clock.h"
+#include "base/table.h"
+#include "base/units.h"
+#include "cli/choose.h"
+#include "cli/ghost_cache.h"
+#include "cli/interrupt.h"
+#include "cli/machine.h"
+#include "cli/verbs.h"
+#include "engine/llamacpp/find.h"
+#include "machine/assess.h"
+#include "measure/forecast.h"
+#include "measure/trial.h"
+#include "model/open.h"
+#include "report/forecast.h"
+#include "report/run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define PL_TRY_CTX 4096u   /* context when none is asked for: enough for the default prompt */
+#define PL_TRY_PROMPT 512u /* llama-bench's pp512: fills one physical batch */
+#define PL_TRY_PREDICT 32u
+#define PL_TRY_REPEATS 3u
+#define PL_TRY_TIMEOUT_S 600u
+#define PL_AUTO_SECONDS 120.0 /* `try --auto` takes the largest model that finishes in this */
+#define PL_AUTO_REPEATS 2u
+
+struct pl_try {
+    struct pl_cli *cli;
+    struct pl_install engine;
+    struct pl_machine machine;
+    struct pl_forecast forecast;
+    struct pl_run run;
+    struct pl_ledger *ledger;
+    struct pl_model *model;  /* as asked for */
+    struct pl_model *loaded; /* what the engine loads: model itself, or its ghost */
+    char spec[256];
+    const volatile sig_atomic_t *stop;
+    uint64_t prompt, predict, repeats, warmups;
+};
+
+static void pl_try_say(void *ctx, const char *what)
+{
+    struct pl_try *t = ctx;
+    if (isatty(STDERR_FILENO) == 1)
+        pl_progress("%s %s: %s", t->forecast.name, t->forecast.quant, what);
+    else if (!t->cli->json)
+        (void)fprintf(stderr, "plimsoll: %s %s: %s\n", t->forecast.name, t->forecast.quant, what);
+}
+
+static int pl_try_ghosting(void *ctx, uint64_t done, uint64_t total)
+{
+    struct pl_try *t = ctx;
+    if (total > 0)
+        pl_progress("%s: writing its ghost, %llu %%", t->spec,
+                    (unsigned long long)(done * 100 / total));
+    return *t->stop != 0;
+}
+
+static uint64_t pl_try_number(const struct pl_cli *cli, const char *name, uint64_t absent)
+{
+    const struct pl_opt_value *v = pl_cli_opt(cli, name);
+    return v->given ? v->u : absent;
+}
+
+/* What differs from the engine's own defaults, and why: said in the help. */
+static void pl_try_settings(struct pl_try *t)
+{
+    struct pl_settings *s = &t->cli->settings;
+    if (s->n_ctx == 0)
+        s->n_ctx = PL_TRY_CTX;
+    if (s->cache_ram_mib == PL_CACHE_RAM_UNSET)
+        s->cache_ram_mib = 0; /* repeated prompts would fill it and blur the measurement */
+    bool automatic = pl_cli_opt(t->cli, "auto")->given;
+    t->prompt = pl_try_number(t->cli, "prompt", PL_TRY_PROMPT);
+    t->predict = pl_try_number(t->cli, "predict", PL_TRY_PREDICT);
+    t->repeats = pl_try_number(t->cli, "repeats", automatic ? PL_AUTO_REPEATS : PL_TRY_REPEATS);
+    t->warmups = pl_try_number(t->cli, "warmup", 1);
+}
+
+static int pl_try_check(struct pl_try *t, struct pl_err *err)
+{
+    const struct pl_cli *cli = t->cli;
+    if (t->predict == 0 || t->prompt == 0)
+        (void)pl_fail(err, -EINVAL, "--prompt and --predict are at least 1");
+    else if (t->repeats > 64 || t->warmups > 64)
+        (void)pl_fail(err, -EINVAL, "--repeats and --warmup are at most 64");
+    else if (cli->n_arg == 0 && !pl_cli_opt(cli, "auto")->given)
+        (void)pl_fail(err, -EINVAL, "try: missing argument MODEL (or --auto)");
+    else if (cli->n_arg == 1 && pl_cli_opt(cli, "auto")->given)
+        (void)pl_fail(err, -EINVAL, "--auto chooses the model: leave '%.60s' out", cli->arg[0]);
+    else
+        return 0;
+    return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+}
+
+/* Memory bandwidth as the ledger remembers it, or by the short probe: speed is predicted from it. */
+static void pl_try_bandwidth(struct pl_try *t)
+{
+    const struct pl_pool *ram = pl_machine_pool_const(&t->machine, "ram");
+    if (ram == NULL || ram->bandwidth.source != PL_SOURCE_UNKNOWN)
+        return;
+    if (pl_assess(&(struct pl_assess_options){.bandwidth = true}, &t->machine, NULL) == 0 &&
+        t->ledger != NULL)
+        pl_cli_bandwidth_keep(&t->machine);
+}
+
+static int pl_try_choose(struct pl_try *t, struct pl_err *err)
+{
+    static struct pl_choice choice[PL_CHOICES_MAX];
+    int n = pl_choose_all(&t->machine, t->ledger, choice, err);
+    for (int i = 0; i < n; i++) {
+        double seconds =
+            pl_choose_seconds(choice[i].row, choice[i].decode, t->machine.cpu.threads_allowed,
+                              (uint32_t)(t->repeats + t->warmups), t->prompt, t->predict);
+        if (seconds > PL_AUTO_SECONDS && i + 1 < n)
+            continue;
+        (void)PL_FMT(t->spec, "%s", choice[i].row->id);
+        return 0;
+    }
+    if (n < 0)
+        return n;
+    (void)pl_fail(err, -ENOMEM, "no model of the catalogue is safe in what is available now");
+    return pl_exit_as(err, -ENOMEM, PL_EXIT_NO);
+}
+
+/* Predicts, and refuses what does not fit. */
+static int pl_try_admit(struct pl_try *t, struct pl_err *err)
+{
+    int rc = pl_forecast_make(t->model, &t->cli->settings, &t->machine, t->engine.version,
+                              t->ledger, &t->forecast, err);
+    if (rc < 0)
+        return rc;
+    const struct pl_judgement *j = &t->forecast.judgement;
+    bool force = pl_cli_opt(t->cli, "force")->given;
+    bool refused = j->verdict == PL_VERDICT_DOES_NOT_FIT || j->verdict == PL_VERDICT_CANNOT_TELL;
+    if (t->prompt + t->predict > t->forecast.resolved.n_ctx_seq) {
+        (void)pl_fail(err, -EINVAL,
+                      "a slot holds %llu tokens: prompt %llu and answer %llu do not fit",
+                      (unsigned long long)t->forecast.resolved.n_ctx_seq,
+                      (unsigned long long)t->prompt, (unsigned long long)t->predict);
+        (void)pl_hint(err, "a larger -c, or shorter --prompt and --predict");
+        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+    }
+    if (!refused || force)
+        return 0;
+    (void)pl_fail(err, -ENOMEM, "not started: %s",
+                  j->n_reason > 0 ? j->reason[0] : "it may not fit");
+    (void)pl_hint(err, "'plimsoll estimate %s' shows the parts; --force starts it anyway", t->spec);
+    return pl_exit_as(err, -ENOMEM,
+                      j->verdict == PL_VERDICT_CANNOT_TELL ? PL_EXIT_CANNOT_TELL : PL_EXIT_NO);
+}
+
+static int pl_try_prepare(struct pl_try *t, struct pl_err *err)
+{
+    const struct pl_cli *cli = t->cli;
+    int rc = pl_llamacpp_find(pl_cli_opt(cli, "engine")->text, &t->engine, err);
+    if (rc == 0 && !pl_cli_opt(cli, "no-ledger")->given)
+        rc = pl_ledger_open(pl_cli_opt(cli, "ledger")->text, PL_LEDGER_WRITE, &t->ledger, err);
+    if (rc == 0)
+        rc = pl_cli_machine(NULL, &t->machine, err);
+    if (rc == 0)
+        pl_try_bandwidth(t);
+    if (rc == 0 && pl_cli_opt(cli, "auto")->given)
+        rc = pl_try_choose(t, err);
+    else if (rc == 0)
+        (void)PL_FMT(t->spec, "%s", cli->arg[0]);
+    if (rc == 0)
+        rc = pl_model_open(t->spec, &t->model, err);
+    return rc == 0 ? pl_try_admit(t, err) : rc;
+}
+
+static int pl_try_ghost(struct pl_try *t, struct pl_err *err)
+{
+    if (t->model->n_file > 0) {
+        t->loaded = t->model;
+        return 0;
+    }
+    const struct pl_opt_value *fill = pl_cli_opt(t->cli, "fill");
+    struct pl_ghost_options o = {
+        .fill = fill->given && pl_streq(fill->text, "random") ? PL_FILL_RANDOM : PL_FILL_ZERO,
+        .seed = PL_GHOST_SEED,
+        .progress = pl_try_ghosting,
+        .ctx = t,
+    };
+    return pl_ghost_cache_get(t->model, t->forecast.name, t->forecast.quant,
+                              pl_cli_opt(t->cli, "ghost-dir")->text, &o, &t->loaded, err);
+}
+
+static void pl_try_print(struct pl_try *t)
+{
+    struct pl_cli *cli = t->cli;
+    if (!cli->json) {
+        pl_run_text(&t->run, &cli->out, pl_colour_wanted(STDOUT_FILENO));
+        return;
+    }
+    struct pl_json j;
+    pl_json_start(&j, &cli->out, true);
+    pl_json_object(&j, NULL);
+    pl_json_str(&j, "schema", "plimsoll.try/1");
+    pl_json_run(&j, "run", &t->run);
+    pl_json_object(&j, "estimate");
+    pl_json_str(&j, "schema", "plimsoll.estimate/1");
+    pl_report_forecast_json(&t->forecast, &j);
+    pl_json_end(&j);
+    pl_json_end(&j);
+}
+
+static int pl_try_measure(struct pl_try *t, struct pl_err *err)
+{
+    struct pl_trial_options o = {
+        .engine = &t->engine,
+        .loaded = t->loaded,
+        .prompt_tokens = t->prompt,
+        .predict_tokens = t->predict,
+        .warmups = (uint32_t)t->warmups,
+        .repeats = (uint32_t)t->repeats,
+        .ready_timeout_ns = pl_try_number(t->cli, "timeout", PL_TRY_TIMEOUT_S) * PL_S_NS,
+        .log_path = pl_cli_opt(t->cli, "log")->text,
+        .stop = t->stop,
+        .progress = pl_try_say,
+        .ctx = t,
+    };
+    int rc = pl_trial_run(&t->forecast, &o, &t->run, err);
+    struct pl_err ledger_err = {0};
+    if (rc != -EINTR && t->ledger != NULL &&
+        pl_ledger_add_run(t->ledger, &t->run, &ledger_err) < 0 && rc == 0) {
+        pl_try_print(t); /* the measurement is not lost with the ledger */
+        *err = ledger_err;
+        return ledger_err.code;
+    }
+    if (rc == 0)
+        pl_try_print(t);
+    return rc;
+}
+
+static int pl_try_run(struct pl_cli *cli, struct pl_err *err)
+{
+    static struct pl_try t;
+    t.cli = cli;
+    t.stop = pl_interrupt_flag();
+    pl_try_settings(&t);
+    int rc = pl_try_check(&t, err);
+    if (rc == 0)
+        rc = pl_try_prepare(&t, err);
+    if (rc == 0)
+        rc = pl_try_ghost(&t, err);
+    if (rc == 0)
+        rc = pl_try_measure(&t, err);
+    if (rc < 0 && *t.stop != 0) {
+        (void)pl_fail(err, -EINTR, "stopped; the engine is gone and nothing was stored");
+        rc = pl_exit_as(err, -EINTR, (enum pl_exit)(128 + *t.stop));
+    }
+    if (t.loaded != t.model)
+        (void)pl_model_free(t.loaded);
+    (void)pl_model_free(t.model);
+    (void)pl_ledger_close(t.ledger);
+    return rc;
+}
+
+static const struct pl_opt pl_try_opts[] = {
+    {"auto",                                                                      0, PL_OPT_FLAG, NULL,
+     "the largest catalogue model that is safe here and finishes in two minutes"},
+    {"prompt",                                                                'p', PL_OPT_NUMBER, "N", "tokens of every prompt (default 512)"},
+    {"predict", 'n', PL_OPT_NUMBER, "N", "tokens of every answer (default 32)"},
+    {"repeats",                                                                    'r', PL_OPT_NUMBER, "N", "timed requests; the median counts (default 3)"},
+    {"warmup",                                                              0, PL_OPT_NUMBER, "N", "requests before them (default 1)"},
+    {"fill",                                     0, PL_OPT_CHOICE, "zero|random",
+     "ghost of holes (no disk) or of random weights (default zero)"},
+    {"ghost-dir",                                                                   0, PL_OPT_PATH, "DIR",
+     "where ghosts are kept (default ~/.cache/plimsoll/ghosts)"},
+    {"engine",                                                              0, PL_OPT_PATH, "PATH", "llama-server, or a folder that holds it"},
+    {"force",                                      0, PL_OPT_FLAG, NULL, "start it even if it may not fit"},
+    {"timeout",                                                                   0, PL_OPT_NUMBER, "SECONDS", "give up when it is not ready by then (default 600)"},
+    {"log",                                                              0, PL_OPT_PATH, "FILE", "copy all the engine says to this file"},
+    {"ledger",                            0, PL_OPT_PATH, "FILE", "store the run here"},
+    {"no-ledger",                                                                    0, PL_OPT_FLAG, NULL, "store nothing"},
+    {0                                                             },
+};
+
+static const char *const pl_try_examples[] = {
+    "plimsoll try qwen3-8b:q4_k_m -c 8192   # measure before you download",
+    "plimsoll try ./model.gguf -c 16384 -np 4 -ctk q8_0",
+    "plimsoll try --auto --json",
+    0,
+};
+
+const struct pl_verb pl_verb_try = {
+    .name = "try",
+    .args = "MODEL [engine flags] | --auto",
+    .summary = "run a model (or its ghost) on the real engine: predicted beside measured",
+    .details =
+        "A catalogue model is ghosted first: true header and tensor shapes, no weights, no disk.\n"
+        "Unless said otherwise the context is 4096 and the prompt cache is off (--cache-ram 0),\n"
+        "so that repeated prompts do not blur the measurement. What would not fit is not started.",
+    .examples = pl_try_examples,
+    .opts = pl_try_opts,
+    .engine_flags = true,
+    .args_min = 0,
+    .args_max = 1,
+    .run = pl_try_run,
+};

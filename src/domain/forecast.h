@@ -1,0 +1,28 @@
+/* A forecast: everything Plimsoll says of one model, settings and machine before anything runs.
+ * Plain values; src/measure/forecast.h fills it. */
+#ifndef PL_DOMAIN_FORECAST_H
+#define PL_DOMAIN_FORECAST_H
+
+#include "domain/footprint.h"
+#include "domain/machine.h"
+#include "domain/model.h"
+#include "domain/run.h"
+#include "domain/settings.h"
+
+struct pl_forecast {
+    const struct pl_model *model;     /* borrowed */
+    const struct pl_machine *machine; /* borrowed */
+    char name[PL_RUN_TEXT_MAX], quant[32];
+    struct pl_settings settings;
+    struct pl_resolved resolved;
+    char flags[PL_RUN_TEXT_MAX]; /* the settings as flags */
+    char engine_version[64];     /* "" = not known; the formulas are those of `formulas` */
+    const char *formulas;        /* the engine version they were proved against */
+    struct pl_footprint footprint;
+    struct pl_judgement judgement;
+    struct pl_rate prefill, decode; /* tokens per second of one slot */
+    const char *cited_as;           /* how near the cited run is; NULL = none is remembered */
+    struct pl_run cited;
+};
+
+#endif

@@ -1,0 +1,107 @@
+#include "measure/forecast.h"
+
+#include "base/str.h"
+#include "engine/llamacpp/footprint.h"
+#include "engine/llamacpp/settings.h"
+#include "engine/llamacpp/speed.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define PL_SPEED_DEPTH 512 /* context at which decode speed is quoted, like the prompt of `try` */
+
+/* What names a model for people and for the ledger: "qwen3-8b" and "Q4_K_M" of a catalogue spec, or
+ * the file's own name and type. */
+static void pl_forecast_names(struct pl_forecast *f)
+{
+    const struct pl_model *m = f->model;
+    const char *base = strrchr(m->path, '/');
+    (void)PL_FMT(f->name, "%s", base != NULL ? base + 1 : m->path);
+    (void)PL_FMT(f->quant, "%s", pl_model_file_type(m));
+    char *colon = strrchr(f->name, ':');
+    if (m->n_file == 0 && colon != NULL) {
+        (void)PL_FMT(f->quant, "%s", colon + 1);
+        *colon = '\0';
+    }
+    for (char *c = f->quant; *c != '\0'; c++)
+        *c = (char)toupper((unsigned char)*c);
+}
+
+static bool pl_forecast_has_devices(const struct pl_machine *m)
+{
+    for (uint32_t i = 0; i < m->n_pool; i++) {
+        if (m->pool[i].kind == PL_POOL_DEDICATED || m->pool[i].kind == PL_POOL_UNIFIED)
+            return true;
+    }
+    return false;
+}
+
+static int pl_forecast_newest(void *ctx, const struct pl_run *run)
+{
+    char(*version)[64] = ctx;
+    (void)PL_FMT(*version, "%s", run->engine_version);
+    return 1; /* the newest is enough */
+}
+
+/* What the ledger knows: the engine's version here, bandwidth, and the run to cite. */
+static void pl_forecast_remember(struct pl_forecast *f, struct pl_ledger *ledger,
+                                 struct pl_rate *bandwidth)
+{
+    if (ledger == NULL || !pl_ledger_exists(ledger))
+        return;
+    const struct pl_machine *m = f->machine;
+    if (f->engine_version[0] == '\0' && m->this_system) {
+        struct pl_ledger_filter filter = {
+            .engine = "llama.cpp", .machine_id = m->id, .ok_only = true, .limit = 1};
+        (void)pl_ledger_runs(ledger, &filter, pl_forecast_newest, &f->engine_version, NULL);
+    }
+    if (bandwidth->source == PL_SOURCE_UNKNOWN && m->id[0] != '\0') {
+        struct pl_rate one;
+        int64_t when = 0;
+        (void)pl_ledger_bandwidth_get(ledger, m->id, &one, bandwidth, &when, NULL);
+    }
+    struct pl_run like = {0};
+    enum pl_ledger_match match = PL_MATCH_NONE;
+    (void)PL_FMT(like.model, "%s", f->name);
+    (void)PL_FMT(like.quant, "%s", f->quant);
+    (void)PL_FMT(like.arch, "%s", f->model->arch);
+    (void)PL_FMT(like.engine, "llama.cpp");
+    (void)PL_FMT(like.flags, "%s", f->flags);
+    (void)PL_FMT(like.machine_id, "%s", m->id);
+    if (pl_ledger_last_run(ledger, &like, &f->cited, &match, NULL) == 0 && match != PL_MATCH_NONE)
+        f->cited_as = pl_ledger_match_text(match);
+}
+
+int pl_forecast_make(const struct pl_model *model, const struct pl_settings *settings,
+                     const struct pl_machine *machine, const char *engine_version,
+                     struct pl_ledger *ledger, struct pl_forecast *ret, struct pl_err *err)
+{
+    *ret = (struct pl_forecast){
+        .model = model, .machine = machine, .settings = *settings, .formulas = PL_LLAMACPP_PROVED};
+    pl_forecast_names(ret);
+    struct pl_str flags;
+    pl_str_init(&flags, PL_RUN_TEXT_MAX * 4);
+    pl_llamacpp_flags_text(settings, &flags);
+    (void)PL_FMT(ret->flags, "%s", pl_str_get(&flags));
+    pl_str_done(&flags);
+    if (engine_version != NULL)
+        (void)PL_FMT(ret->engine_version, "%s", engine_version);
+    const struct pl_pool *ram = pl_machine_pool_const(machine, "ram");
+    struct pl_rate bandwidth = ram != NULL ? ram->bandwidth : (struct pl_rate){0};
+    pl_forecast_remember(ret, ledger, &bandwidth);
+    struct pl_llamacpp_host host = {
+        .cpu = machine->cpu.isa[0] != '\0' ? &machine->cpu : NULL,
+        .has_devices = pl_forecast_has_devices(machine),
+        .version_known = pl_streq(ret->engine_version, PL_LLAMACPP_PROVED),
+    };
+    int rc = pl_llamacpp_footprint(model, settings, &host, &ret->footprint, &ret->resolved, err);
+    if (rc < 0)
+        return rc;
+    pl_judge(&ret->footprint, machine, &ret->judgement);
+    uint64_t kv = ret->footprint.pool[0].part[PL_PART_KV].likely;
+    uint64_t depth =
+        ret->resolved.n_ctx_seq < PL_SPEED_DEPTH ? ret->resolved.n_ctx_seq : PL_SPEED_DEPTH;
+    ret->decode = pl_llamacpp_decode_rate(model, &ret->resolved, kv, depth, bandwidth);
+    ret->prefill = (struct pl_rate){.why = "arithmetic speed of this CPU is not measured yet"};
+    return 0;
+}

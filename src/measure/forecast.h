@@ -1,0 +1,16 @@
+/* Makes a forecast from a model, settings, a machine and what the ledger remembers. */
+#ifndef PL_MEASURE_FORECAST_H
+#define PL_MEASURE_FORECAST_H
+
+#include "base/err.h"
+#include "domain/forecast.h"
+#include "ledger/ledger.h"
+
+/* Fills ret. engine_version NULL: the one the ledger last saw on this machine, else unknown. ledger
+ * may be NULL; one that cannot be asked is not an error. The cited run's texts live as long as the
+ * ledger handle. Errors as pl_llamacpp_footprint. */
+int pl_forecast_make(const struct pl_model *model, const struct pl_settings *settings,
+                     const struct pl_machine *machine, const char *engine_version,
+                     struct pl_ledger *ledger, struct pl_forecast *ret, struct pl_err *err);
+
+#endif

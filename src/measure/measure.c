@@ -1,2 +1,0 @@
-/* Placeholder until the room has its first file. */
-typedef int pl_measure_room;

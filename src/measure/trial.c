@@ -1,0 +1,287 @@
+#include "measure/trial.h"
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "base/units.h"
+#include "engine/llamacpp/footprint.h"
+#include "engine/llamacpp/server.h"
+#include "measure/hot.h"
+#include "measure/watch.h"
+#include "sys/cgroup.h"
+#include "sys/meminfo.h"
+#include "sys/proc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PL_SAMPLE_NS (50 * PL_MS_NS) /* a sample costs about 10 us (facts: /proc/PID/status) */
+#define PL_REPEATS_MAX 64
+#define PL_RETURN_WAIT_NS (10 * PL_S_NS)    /* R139: back to the baseline within 10 s ... */
+#define PL_RETURN_SLACK_BYTES (50 * PL_MIB) /* ... +- 50 MiB */
+
+struct pl_trial {
+    const struct pl_forecast *f;
+    const struct pl_trial_options *o;
+    struct pl_run *run;
+    struct pl_root root;
+    struct pl_server *server;
+    struct pl_watch *watch;
+    uint64_t available_before;
+};
+
+static void pl_trial_say(const struct pl_trial *t, const char *what)
+{
+    if (t->o->progress != NULL)
+        t->o->progress(t->o->ctx, what);
+}
+
+static uint64_t pl_trial_available(const struct pl_root *root)
+{
+    struct pl_meminfo info;
+    if (pl_meminfo_read(root, &info, NULL) < 0)
+        return 0;
+    return info.value[PL_MEM_AVAILABLE];
+}
+
+static void pl_trial_describe(struct pl_trial *t)
+{
+    const struct pl_forecast *f = t->f;
+    struct pl_run *r = t->run;
+    *r = (struct pl_run){.started_unix = pl_utc_now(), .status = PL_RUN_FAILED};
+    (void)PL_FMT(r->machine_id, "%s", f->machine->id);
+    (void)PL_FMT(r->machine_text, "%s, %u threads", f->machine->cpu.model,
+                 f->machine->cpu.threads_allowed);
+    (void)PL_FMT(r->engine, "llama.cpp");
+    (void)PL_FMT(r->engine_version, "%s", t->o->engine->version);
+    (void)PL_FMT(r->backend, "%s", t->o->engine->backend);
+    (void)PL_FMT(r->model, "%s", f->name);
+    (void)PL_FMT(r->quant, "%s", f->quant);
+    (void)PL_FMT(r->arch, "%s", f->model->arch);
+    (void)PL_FMT(r->flags, "%s", f->flags);
+    r->ghost = t->o->loaded->ghost;
+    r->parameters = pl_model_parameters(f->model);
+    r->file_bytes = f->model->file_bytes;
+    r->settings = f->resolved;
+    r->predicted = f->footprint;
+    r->predicted_prefill = f->prefill;
+    r->predicted_decode = f->decode;
+}
+
+static int pl_compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median of n values; *ret_spread = (max - min) / median. */
+static double pl_median(double *v, uint32_t n, double *ret_spread)
+{
+    qsort(v, n, sizeof(*v), pl_compare_doubles);
+    double median = n % 2 == 1 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+    *ret_spread = median > 0 ? (v[n - 1] - v[0]) / median : 0;
+    return median;
+}
+
+static int pl_trial_speed(struct pl_trial *t, struct pl_err *err)
+{
+    double prompt[PL_REPEATS_MAX], predicted[PL_REPEATS_MAX], first[PL_REPEATS_MAX];
+    const struct pl_trial_options *o = t->o;
+    uint32_t n = o->repeats < PL_REPEATS_MAX ? o->repeats : PL_REPEATS_MAX;
+    char what[96];
+    for (uint32_t i = 0; i < o->warmups + n; i++) {
+        struct pl_timing timing = {0};
+        bool warm = i < o->warmups;
+        (void)PL_FMT(what, "%s %u of %u: prompt of %llu tokens, answer of %llu",
+                     warm ? "warm-up" : "repeat", warm ? i + 1 : i - o->warmups + 1,
+                     warm ? o->warmups : n, (unsigned long long)o->prompt_tokens,
+                     (unsigned long long)o->predict_tokens);
+        pl_trial_say(t, what);
+        int rc = pl_server_complete(t->server, o->prompt_tokens, warm ? 1 : o->predict_tokens,
+                                    o->stop, &timing, err);
+        if (rc < 0)
+            return rc;
+        if (warm)
+            continue;
+        prompt[i - o->warmups] = timing.prompt_tokens_per_second;
+        predicted[i - o->warmups] = timing.predicted_tokens_per_second;
+        first[i - o->warmups] = timing.first_token_ms;
+    }
+    struct pl_run *r = t->run;
+    double unused = 0;
+    r->repeats = n;
+    r->timing.prompt_tokens = o->prompt_tokens;
+    r->timing.predicted_tokens = o->predict_tokens;
+    if (n > 0) {
+        r->timing.prompt_tokens_per_second = pl_median(prompt, n, &r->prompt_spread);
+        r->timing.predicted_tokens_per_second = pl_median(predicted, n, &r->predicted_spread);
+        r->timing.first_token_ms = pl_median(first, n, &unused);
+    }
+    return 0;
+}
+
+static int pl_compare_ranges(const void *a, const void *b)
+{
+    const struct pl_range *x = a, *y = b;
+    return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+/* Resident bytes of the mapped weights that are used where they lie. */
+static struct pl_quantity pl_trial_hot(struct pl_trial *t)
+{
+    const struct pl_model *m = t->o->loaded;
+    struct pl_err err = {0};
+    if (m->n_file != 1)
+        return PL_QUANTITY_UNKNOWN("not measured for split files");
+    uint64_t data = m->file[0].data_offset;
+    struct pl_range *ranges = calloc(m->n_tensor + 1, sizeof(*ranges));
+    if (ranges == NULL)
+        return PL_QUANTITY_UNKNOWN("no memory to measure it");
+    size_t n = 0;
+    for (uint64_t i = 0; i < m->n_tensor; i++) {
+        if (pl_llamacpp_is_mapped(&m->tensor[i], t->f->resolved.repack, &t->f->machine->cpu))
+            ranges[n++] = (struct pl_range){data + m->tensor[i].offset, m->tensor[i].bytes};
+    }
+    qsort(ranges, n, sizeof(*ranges), pl_compare_ranges);
+    uint64_t bytes = 0;
+    int rc = pl_hot_resident(pl_server_pid(t->server), m->path, ranges, n, &bytes, &err);
+    free(ranges);
+    if (rc < 0)
+        return PL_QUANTITY_UNKNOWN("the engine's page map is not readable");
+    /* the first and last page of a range may hold something else */
+    uint64_t edges = 2 * n * (uint64_t)sysconf(_SC_PAGESIZE);
+    return pl_between(bytes > edges ? bytes - edges : 0, bytes, bytes, PL_SOURCE_MEASURED,
+                      "resident pages of the mapped weights");
+}
+
+/* The engine prints MiB with two decimals: half a hundredth either way. */
+static struct pl_quantity pl_reported(struct pl_engine_bytes b, const char *why)
+{
+    const uint64_t half = PL_MIB / 200;
+    if (!b.known)
+        return PL_QUANTITY_UNKNOWN("the engine did not say");
+    return pl_between(b.bytes > half ? b.bytes - half : 0, b.bytes, b.bytes + half,
+                      PL_SOURCE_MEASURED, why);
+}
+
+/* What can be told apart: mapped weights by their pages, buffers by the engine's own report, the
+ * rest of the process by what is left of its anonymous memory. */
+static void pl_trial_parts(struct pl_trial *t)
+{
+    struct pl_run *r = t->run;
+    const struct pl_engine_report *e = &r->report;
+    struct pl_quantity *part = r->measured;
+    for (int i = 0; i < PL_PARTS; i++)
+        part[i] = PL_QUANTITY_UNKNOWN("not told apart");
+    struct pl_quantity hot = pl_trial_hot(t);
+    part[PL_PART_WEIGHTS] = hot;
+    if (t->f->resolved.load_mode != PL_LOAD_MMAP && t->f->resolved.load_mode != PL_LOAD_MMAP_MLOCK)
+        part[PL_PART_WEIGHTS] = pl_reported(e->weights_other, "the engine's model buffer");
+    part[PL_PART_REPACK] =
+        e->weights_repack.known
+            ? pl_reported(e->weights_repack, "the engine's CPU_REPACK buffer")
+            : pl_exact(0, PL_SOURCE_MEASURED, "the engine reports no such buffer");
+    part[PL_PART_KV] = pl_reported(e->kv, "the engine's KV buffer");
+    part[PL_PART_COMPUTE] = pl_reported(e->compute, "the engine's compute buffer");
+    part[PL_PART_OUTPUT] = pl_reported(e->output, "the engine's output buffer");
+    uint64_t anon = r->steady.rss_anon + r->steady.rss_shmem + r->steady.swap;
+    uint64_t buffers = 0;
+    static const enum pl_part held[] = {PL_PART_REPACK, PL_PART_KV, PL_PART_COMPUTE,
+                                        PL_PART_OUTPUT};
+    bool all = true;
+    for (size_t i = 0; i < sizeof(held) / sizeof(held[0]); i++) {
+        buffers += part[held[i]].likely;
+        all = all && pl_known(part[held[i]]);
+    }
+    if (!pl_known(hot) || e->weights_other.known)
+        buffers += e->weights_other.bytes;
+    if (all && anon >= buffers)
+        part[PL_PART_RUNTIME] =
+            pl_exact(anon - buffers, PL_SOURCE_MEASURED, "anonymous memory beyond the buffers");
+    r->measured_total = PL_QUANTITY_UNKNOWN("the mapped weights could not be measured");
+    if (pl_known(hot))
+        r->measured_total =
+            pl_between(anon + hot.low, anon + hot.likely, anon + hot.high, PL_SOURCE_MEASURED,
+                       "RssAnon + RssShmem + swapped + mapped weights in use");
+}
+
+static int pl_trial_measure(struct pl_trial *t, struct pl_err *err)
+{
+    struct pl_run *r = t->run;
+    pid_t pid = pl_server_pid(t->server);
+    int rc = pl_proc_sample(&t->root, pid, &r->steady, err);
+    if (rc < 0)
+        return rc;
+    pl_trial_parts(t);
+    r->peak = pl_watch_peak(t->watch);
+    struct pl_cgroup_memory group;
+    if (pl_cgroup_memory(&t->root, pid, &group, NULL) == 0 && pl_known(group.own_peak))
+        r->cgroup_peak = group.own_peak.likely;
+    return 0;
+}
+
+static int pl_trial_serve(struct pl_trial *t, struct pl_err *err)
+{
+    const struct pl_trial_options *o = t->o;
+    pl_trial_say(t, "starting the engine");
+    int rc =
+        pl_server_start(o->engine, o->loaded->path, &t->f->settings, o->log_path, &t->server, err);
+    if (rc == 0)
+        rc = pl_watch_start(pl_server_pid(t->server), PL_SAMPLE_NS, &t->watch, err);
+    if (rc < 0)
+        return rc;
+    pl_trial_say(t, "loading the model");
+    rc = pl_server_wait_ready(t->server, o->ready_timeout_ns, o->stop, &t->run->report, err);
+    if (rc == 0)
+        rc = pl_server_check(&t->run->report, &t->f->resolved, err);
+    if (rc == 0)
+        rc = pl_trial_speed(t, err);
+    if (rc == 0)
+        rc = pl_trial_measure(t, err);
+    return rc;
+}
+
+/* Waits until what the engine held is available again. */
+static void pl_trial_returned(struct pl_trial *t)
+{
+    const struct pl_clock *clock = pl_clock_real();
+    uint64_t until = pl_now_ns(clock) + PL_RETURN_WAIT_NS;
+    uint64_t want = t->available_before - t->available_before / 100;
+    want = want > PL_RETURN_SLACK_BYTES ? want - PL_RETURN_SLACK_BYTES : 0;
+    do {
+        t->run->memory_returned = pl_trial_available(&t->root) >= want;
+        if (t->run->memory_returned)
+            return;
+        pl_sleep_ns(clock, 20 * PL_MS_NS);
+    } while (pl_now_ns(clock) < until);
+}
+
+int pl_trial_run(const struct pl_forecast *f, const struct pl_trial_options *o, struct pl_run *ret,
+                 struct pl_err *err)
+{
+    struct pl_trial t = {.f = f, .o = o, .run = ret};
+    struct pl_err local = {0};
+    if (err == NULL)
+        err = &local;
+    pl_trial_describe(&t);
+    int rc = pl_root_open(NULL, &t.root, err);
+    if (rc < 0)
+        return rc;
+    t.available_before = pl_trial_available(&t.root);
+    rc = pl_trial_serve(&t, err);
+    t.watch = pl_watch_stop(t.watch);
+    if (t.server != NULL && pl_server_stop(t.server, rc == 0 ? err : NULL) < 0 && rc == 0)
+        rc = err->code;
+    t.server = pl_server_free(t.server);
+    if (rc == 0) {
+        pl_trial_say(&t, "waiting for the memory to come back");
+        pl_trial_returned(&t);
+        ret->status = PL_RUN_OK;
+    } else {
+        ret->status = rc == -EINTR ? PL_RUN_INTERRUPTED : PL_RUN_FAILED;
+        (void)PL_FMT(ret->error, "%s", err->what);
+    }
+    pl_root_done(&t.root);
+    return rc;
+}

@@ -1,0 +1,233 @@
+#include "test.h"
+
+#include "base/str.h"
+#include "base/units.h"
+#include "domain/tensor_type.h"
+#include "engine/llamacpp/footprint.h"
+#include "engine/llamacpp/graph_dense.h"
+#include "engine/llamacpp/repack.h"
+#include "engine/llamacpp/resolve.h"
+#include "engine/llamacpp/settings.h"
+#include "engine/llamacpp/speed.h"
+#include "model/catalogue.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const struct pl_cpu avx2 = {.isa = "avx avx2 fma"};
+static const struct pl_cpu plain = {.isa = "sse4_2"};
+static const struct pl_cpu amx = {.isa = "amx_int8 amx_tile avx2 avx512f"};
+
+/* Compute buffers that llama-server 0.7.0 (11669) reported on two- and three-layer ghosts. */
+static void compute_buffers_as_reported(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t layers, embd, ff, heads, heads_kv, head, n_ctx, n_ctx_seq, slots, ub;
+        bool fa;
+        uint32_t type_k, type_v;
+        double mib;
+    } rows[] = {
+        {2, 1024, 3072, 16, 8,  128, 4096, 4096, 4, 512, true,  1, 1, 32.02 },
+        {1, 1024, 3072, 16, 8,  128, 4096, 4096, 4, 512, true,  1, 1, 22.02 },
+        {2, 1024, 6144, 16, 8,  128, 4096, 4096, 4, 512, true,  1, 1, 50.02 },
+        {2, 1024, 3072, 16, 8,  128, 4096, 1024, 4, 512, true,  1, 1, 29.02 },
+        {2, 1024, 3072, 16, 8,  128, 4096, 4096, 4, 512, false, 1, 1, 158.01},
+        {2, 1024, 3072, 32, 8,  128, 4096, 4096, 4, 512, false, 1, 1, 294.01},
+        {2, 1024, 3072, 16, 8,  128, 4096, 4096, 4, 512, true,  8, 1, 32.08 },
+        {2, 1024, 3072, 16, 8,  128, 4096, 4096, 4, 512, true,  8, 8, 32.10 },
+        {2, 1024, 32,   32, 32, 64,  256,  256,  1, 256, true,  1, 1, 13.13 },
+        {2, 1024, 32,   64, 1,  64,  256,  256,  1, 256, true,  1, 1, 13.13 },
+        {2, 1024, 8192, 16, 16, 64,  256,  256,  1, 256, true,  1, 1, 29.13 },
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct pl_geometry g = {.n_layer = rows[i].layers,
+                                .n_embd = rows[i].embd,
+                                .n_ff = rows[i].ff,
+                                .n_head = rows[i].heads,
+                                .n_head_kv = rows[i].heads_kv,
+                                .head_k = rows[i].head,
+                                .head_v = rows[i].head,
+                                .n_vocab = 1000};
+        struct pl_resolved r = {.n_ctx = rows[i].n_ctx,
+                                .n_ctx_seq = rows[i].n_ctx_seq,
+                                .n_seq = rows[i].slots,
+                                .n_ubatch = rows[i].ub,
+                                .flash_attn = rows[i].fa,
+                                .type_k = rows[i].type_k,
+                                .type_v = rows[i].type_v};
+        uint64_t bytes = 0;
+        assert_true(pl_graph_dense_bytes(&g, &r, rows[i].slots, &bytes));
+        double mib = (double)bytes / (double)PL_MIB;
+        assert_true(mib > rows[i].mib - 0.006 && mib < rows[i].mib + 0.006);
+    }
+}
+
+static void repacking_follows_type_rows_and_cpu(void **state)
+{
+    (void)state;
+    struct pl_tensor t = {
+        .name = "blk.0.ffn_up.weight", .n_dims = 2, .ne = {4096, 1024, 1, 1},
+                .type = 12
+    };
+    assert_int_equal(pl_repack_matrix(&t, &avx2), PL_REPACK_YES);
+    assert_int_equal(pl_repack_matrix(&t, &plain), PL_REPACK_NO);
+    assert_int_equal(pl_repack_matrix(&t, NULL), PL_REPACK_UNKNOWN);
+    t.ne[1] = 1023;
+    assert_int_equal(pl_repack_matrix(&t, &avx2), PL_REPACK_NO);
+    t.ne[1] = 1024;
+    t.type = 14; /* Q6_K has no x86 form */
+    assert_int_equal(pl_repack_matrix(&t, &avx2), PL_REPACK_NO);
+    t.type = 8;
+    assert_int_equal(pl_repack_matrix(&t, &avx2), PL_REPACK_NO);
+    assert_int_equal(pl_repack_matrix(&t, &amx), PL_REPACK_UNKNOWN);
+    assert_true(pl_repack_is_matrix(&t));
+    t.n_dims = 1;
+    assert_false(pl_repack_is_matrix(&t));
+}
+
+static struct pl_model *model(const char *id, const char *quant)
+{
+    struct pl_model *m = NULL;
+    struct pl_err err = {0};
+    assert_int_equal(pl_catalogue_model(pl_catalogue_find(id), quant, &m, &err), 0);
+    return m;
+}
+
+static int predict(const struct pl_model *m, struct pl_settings *s, const struct pl_cpu *cpu,
+                   struct pl_footprint *f, struct pl_err *err)
+{
+    struct pl_resolved r;
+    struct pl_llamacpp_host host = {.cpu = cpu, .version_known = true};
+    return pl_llamacpp_footprint(m, s, &host, f, &r, err);
+}
+
+static void qwen3_8b_by_hand(void **state)
+{
+    (void)state;
+    struct pl_model *m = model("qwen3-8b", "q4_k_m");
+    struct pl_settings s;
+    struct pl_footprint f;
+    struct pl_err err = {0};
+    pl_llamacpp_defaults(&s);
+    s.n_ctx = 2048;
+    s.n_parallel = 1;
+    s.repack = false;
+    assert_int_equal(predict(m, &s, &avx2, &f, &err), 0);
+    const struct pl_pool_footprint *p = &f.pool[0];
+    /* requirements E03: 144 KiB a token, 288 MiB at 2048 */
+    assert_true(p->part[PL_PART_KV].likely == 288 * PL_MIB);
+    /* quant_rules.md 8d: 5 021 827 072 bytes of tensors */
+    assert_true(p->part[PL_PART_WEIGHTS].likely == 5021827072ull);
+    assert_true(p->part[PL_PART_REPACK].likely == 0);
+    assert_true(p->part[PL_PART_OUTPUT].likely == 151936 * 4);
+    assert_true(p->hold[PL_HOLD_FILE_HOT].likely == 5021827072ull);
+    s.repack = true;
+    assert_int_equal(predict(m, &s, &avx2, &f, &err), 0);
+    assert_true(p->part[PL_PART_WEIGHTS].likely + p->part[PL_PART_REPACK].likely == 5021827072ull);
+    assert_true(p->part[PL_PART_REPACK].likely > 3ull * PL_GIB);
+    assert_true(p->hold[PL_HOLD_FILE_COLD].likely == p->part[PL_PART_REPACK].likely);
+    assert_true(p->largest_allocation.likely == p->part[PL_PART_REPACK].likely);
+    (void)pl_model_free(m);
+}
+
+static void parts_add_up_and_grow(void **state)
+{
+    (void)state;
+    size_t n = 0;
+    const struct pl_catalogue_row *row = pl_catalogue(&n);
+    for (size_t i = 0; i < n; i++) {
+        struct pl_model *m = model(row[i].id, i % 2 == 0 ? "q4_k_m" : "q8_0");
+        uint64_t before = 0;
+        for (uint64_t ctx = 256; ctx <= 131072; ctx *= 8) {
+            struct pl_settings s;
+            struct pl_footprint f;
+            struct pl_err err = {0};
+            pl_llamacpp_defaults(&s);
+            s.n_ctx = ctx;
+            assert_int_equal(predict(m, &s, &avx2, &f, &err), 0);
+            const struct pl_pool_footprint *p = &f.pool[0];
+            uint64_t sum = 0;
+            for (int k = 0; k < PL_PARTS; k++) {
+                assert_true(p->part[k].low <= p->part[k].likely);
+                assert_true(p->part[k].likely <= p->part[k].high);
+                sum += p->part[k].likely;
+            }
+            assert_true(sum == p->steady.likely);
+            assert_true(p->steady.low <= p->steady.likely && p->steady.likely <= p->steady.high);
+            assert_true(p->steady.likely > before);
+            assert_true(p->hold[PL_HOLD_ANON].likely + p->hold[PL_HOLD_FILE_HOT].likely ==
+                        p->steady.likely);
+            assert_true(p->peak.high >= p->steady.high);
+            before = p->steady.likely;
+        }
+        (void)pl_model_free(m);
+    }
+}
+
+static void an_unknown_cpu_does_not_change_the_total(void **state)
+{
+    (void)state;
+    struct pl_model *m = model("llama-3.1-8b", "q4_k_m");
+    struct pl_settings s;
+    struct pl_footprint known, unknown;
+    struct pl_err err = {0};
+    pl_llamacpp_defaults(&s);
+    assert_int_equal(predict(m, &s, &avx2, &known, &err), 0);
+    assert_int_equal(predict(m, &s, NULL, &unknown, &err), 0);
+    assert_true(known.pool[0].steady.likely == unknown.pool[0].steady.likely);
+    assert_int_equal(unknown.pool[0].part[PL_PART_REPACK].source, PL_SOURCE_ASSUMED);
+    assert_true(unknown.pool[0].part[PL_PART_REPACK].high > 0);
+    (void)pl_model_free(m);
+}
+
+static void what_is_not_predicted_says_so(void **state)
+{
+    (void)state;
+    struct pl_model *m = model("qwen3-0.6b", "q8_0");
+    struct pl_settings s;
+    struct pl_footprint f;
+    struct pl_resolved r;
+    struct pl_err err = {0};
+    pl_llamacpp_defaults(&s);
+    struct pl_llamacpp_host gpu = {.cpu = &avx2, .has_devices = true};
+    assert_int_equal(pl_llamacpp_footprint(m, &s, &gpu, &f, &r, &err), -ENOTSUP);
+    assert_int_equal(err.exit_code, PL_EXIT_CANNOT_TELL);
+    s.n_gpu_layers = 0;
+    assert_int_equal(pl_llamacpp_footprint(m, &s, &gpu, &f, &r, &err), 0);
+    m->arch = "mamba2";
+    assert_int_equal(predict(m, &s, &avx2, &f, &err), -ENOTSUP);
+    assert_int_equal(err.exit_code, PL_EXIT_CANNOT_TELL);
+    assert_non_null(strstr(err.what, "mamba2"));
+    (void)pl_model_free(m);
+}
+
+static void decoding_stays_below_the_roofline(void **state)
+{
+    (void)state;
+    struct pl_model *m = model("qwen3-8b", "q4_k_m");
+    struct pl_resolved r = {.n_ctx_seq = 4096, .n_stream = 1};
+    struct pl_rate bandwidth = {20e9, 20e9, 20e9, PL_SOURCE_MEASURED, "test"};
+    struct pl_rate v = pl_llamacpp_decode_rate(m, &r, 576 * PL_MIB, 0, bandwidth);
+    double roof = 20e9 / (double)pl_llamacpp_bytes_per_token(m);
+    assert_true(v.low < v.likely && v.likely < v.high && v.high <= roof * 1.0001);
+    struct pl_rate deep = pl_llamacpp_decode_rate(m, &r, 576 * PL_MIB, 4096, bandwidth);
+    assert_true(deep.likely < v.likely);
+    assert_int_equal(pl_llamacpp_decode_rate(m, &r, 1, 0, (struct pl_rate){0}).source,
+                     PL_SOURCE_UNKNOWN);
+    (void)pl_model_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(compute_buffers_as_reported),
+        cmocka_unit_test(repacking_follows_type_rows_and_cpu),
+        cmocka_unit_test(qwen3_8b_by_hand),
+        cmocka_unit_test(parts_add_up_and_grow),
+        cmocka_unit_test(an_unknown_cpu_does_not_change_the_total),
+        cmocka_unit_test(what_is_not_predicted_says_so),
+        cmocka_unit_test(decoding_stays_below_the_roofline),
+    };
+    return cmocka_run_group_tests_name("llamacpp_footprint", tests, NULL, NULL);
+}
