@@ -28,6 +28,24 @@ if [ "${PLIMSOLL_FULL:-0}" = 1 ]; then
 fi
 
 # The engine rounds each column down from a sum of buffers: common/fit.cpp prints bytes / MiB.
+# The settings of one row as the engine sees them: "weights kv compute" in MiB. llama-fit-params knows
+# no unified cache; there the server's own projection at its start is read, and the server is ended
+# before it loads anything.
+theirs_of() { # MODEL SETTINGS...
+    local model=$1
+    shift
+    case " $* " in
+    *" -kvu "*)
+        engine_run llama-server -m "$model" -nr --host 127.0.0.1 --port 0 -lv 5 "$@" 2>&1 |
+            sed -n '/- Host /{s/.*= *\([0-9]*\) + *\([0-9]*\) + *\([0-9]*\) .*/\1 \2 \3/p;q}'
+        ;;
+    *)
+        engine_run llama-fit-params -m "$model" -nr -fitp on "$@" 2>/dev/null |
+            awk '$1 == "Host" {print $2, $3, $4}'
+        ;;
+    esac
+}
+
 same_mib() { # OURS_BYTES THEIRS_MIB
     [ "$(($1 / 1048576))" = "$2" ]
 }
@@ -48,8 +66,7 @@ for m in $models; do
         fa="-fa on"
         case $s in *"-fa"*) fa="" ;; esac
         # shellcheck disable=SC2086 # settings are words
-        theirs=$(engine_run llama-fit-params -m "$T/$m.gguf" -nr -fitp on $s $fa 2>/dev/null |
-            awk '$1 == "Host" {print $2, $3, $4}')
+        theirs=$(theirs_of "$T/$m.gguf" $s $fa)
         # shellcheck disable=SC2086
         run "$PLIMSOLL" estimate "$T/$m.gguf" -nr $s $fa --json
         # shellcheck disable=SC2086

@@ -227,6 +227,7 @@ bool pl_graph_dense_bytes(const struct pl_geometry *g, const struct pl_resolved 
     }
     struct pl_place norm = pl_graph_take(&w.graph, g->n_embd * w.outputs * 4);
     pl_graph_give(&w.graph, x);
+    norm = pl_walk_renew(&w, norm);
     (void)pl_graph_take(&w.graph, g->n_vocab * w.outputs * 4);
     pl_graph_give(&w.graph, norm);
     *ret_bytes = w.graph.high;
