@@ -10,6 +10,8 @@
 #include "domain/tensor_type.h"
 #include "engine/llamacpp/graph_alloc.h"
 
+#define PL_TYPE_F32 0u /* ggml_type */
+
 struct pl_walk {
     struct pl_graph graph;
     const struct pl_geometry *g;
@@ -104,8 +106,16 @@ static struct pl_place pl_walk_attend(struct pl_walk *w, struct pl_place q, bool
 {
     struct pl_graph *a = &w->graph;
     if (w->r->flash_attn) {
+        /* caches of f32 are cast to f16 whole, layer by layer (llama-graph.cpp, build_attn_mha) */
+        uint64_t cells = w->r->n_ctx_seq * w->r->n_stream * w->g->n_head_kv * 2;
+        uint64_t cast_k = w->r->type_k == PL_TYPE_F32 ? cells * w->g->head_k : 0;
+        uint64_t cast_v = w->r->type_v == PL_TYPE_F32 ? cells * w->g->head_v : 0;
+        struct pl_place k = cast_k > 0 ? pl_graph_take(a, cast_k) : (struct pl_place){0, 0};
+        struct pl_place v = cast_v > 0 ? pl_graph_take(a, cast_v) : (struct pl_place){0, 0};
         struct pl_place out = pl_graph_take(a, w->attended);
         pl_graph_give(a, q);
+        pl_graph_give(a, k);
+        pl_graph_give(a, v);
         if (last)
             pl_graph_give(a, w->in_mask);
         return pl_walk_rotated(w, out, w->rot_v);
@@ -225,11 +235,11 @@ bool pl_graph_dense_bytes(const struct pl_geometry *g, const struct pl_resolved 
         }
         x = pl_walk_feed_forward(&w, x, rows);
     }
-    struct pl_place norm = pl_graph_take(&w.graph, g->n_embd * w.outputs * 4);
+    uint64_t rows = g->n_embd * w.outputs * 4;
+    (void)pl_graph_take(&w.graph, rows); /* the norm and its scaled form both stay */
     pl_graph_give(&w.graph, x);
-    norm = pl_walk_renew(&w, norm);
-    (void)pl_graph_take(&w.graph, g->n_vocab * w.outputs * 4);
-    pl_graph_give(&w.graph, norm);
+    (void)pl_graph_take(&w.graph, rows);
+    (void)pl_graph_take(&w.graph, g->n_vocab * w.outputs * 4); /* logits */
     *ret_bytes = w.graph.high;
     return !w.graph.failed;
 }

@@ -15,21 +15,21 @@ struct pl_repack_rule {
 static const struct pl_repack_rule pl_rules[] = {
     {2,  "avx2",    8}, /* Q4_0 */
     {2,  "i8mm",    4},
-    {2,  "asimddp", 4},
+    {2,  "dotprod", 4},
     {12, "avx2",    8}, /* Q4_K */
     {12, "i8mm",    8},
-    {12, "asimddp", 8},
+    {12, "dotprod", 8},
     {10, "avx512f", 8}, /* Q2_K */
     {13, "i8mm",    8}, /* Q5_K */
-    {13, "asimddp", 8},
+    {13, "dotprod", 8},
     {14, "i8mm",    8}, /* Q6_K */
-    {14, "asimddp", 8},
+    {14, "dotprod", 8},
     {20, "avx2",    8}, /* IQ4_NL */
-    {20, "asimddp", 4},
+    {20, "dotprod", 4},
     {39, "avx2",    8}, /* MXFP4 */
-    {39, "asimddp", 4},
+    {39, "dotprod", 4},
     {8,  "i8mm",    4}, /* Q8_0 */
-    {8,  "asimddp", 4},
+    {8,  "dotprod", 4},
 };
 
 enum pl_repack pl_repack_matrix(const struct pl_tensor *t, const struct pl_cpu *cpu)
