@@ -1,5 +1,6 @@
 #include "measure/trial.h"
 
+#include "base/checked.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "base/units.h"
@@ -165,6 +166,22 @@ static struct pl_quantity pl_reported(struct pl_engine_bytes b, const char *why)
                       PL_SOURCE_MEASURED, why);
 }
 
+/* Anonymous memory beyond the buffers. What the requests left untouched of the compute buffer is
+ * not resident; that is known from its shape, give or take a quarter. */
+static struct pl_quantity pl_trial_rest(const struct pl_trial *t, uint64_t anon, uint64_t buffers)
+{
+    struct pl_geometry g;
+    uint64_t depth = t->o->prompt_tokens + t->o->predict_tokens;
+    if (pl_llamacpp_geometry(t->o->loaded, &g, NULL) < 0)
+        return PL_QUANTITY_UNKNOWN("not told apart");
+    uint64_t idle = pl_llamacpp_idle_bytes(&g, &t->f->resolved, depth);
+    if (anon + idle < buffers)
+        return PL_QUANTITY_UNKNOWN("less anonymous memory than the buffers: not all is resident");
+    uint64_t rest = anon + idle - buffers;
+    return pl_between(pl_sub_floor(rest, idle / 4), rest, rest + idle / 4, PL_SOURCE_MEASURED,
+                      "anonymous memory beyond the resident part of the buffers");
+}
+
 /* What can be told apart: mapped weights by their pages, buffers by the engine's own report, the
  * rest of the process by what is left of its anonymous memory. */
 static void pl_trial_parts(struct pl_trial *t)
@@ -196,9 +213,8 @@ static void pl_trial_parts(struct pl_trial *t)
     }
     if (!pl_known(hot) || e->weights_other.known)
         buffers += e->weights_other.bytes;
-    if (all && anon >= buffers)
-        part[PL_PART_RUNTIME] =
-            pl_exact(anon - buffers, PL_SOURCE_MEASURED, "anonymous memory beyond the buffers");
+    if (all)
+        part[PL_PART_RUNTIME] = pl_trial_rest(t, anon, buffers);
     r->measured_total = PL_QUANTITY_UNKNOWN("the mapped weights could not be measured");
     if (pl_known(hot))
         r->measured_total =
@@ -233,6 +249,7 @@ static int pl_trial_serve(struct pl_trial *t, struct pl_err *err)
         return rc;
     pl_trial_say(t, "loading the model");
     rc = pl_server_wait_ready(t->server, o->ready_timeout_ns, o->stop, &t->run->report, err);
+    (void)PL_FMT(t->run->backend, "%s", t->run->report.backend);
     if (rc == 0)
         rc = pl_server_check(&t->run->report, &t->f->resolved, err);
     if (rc == 0)

@@ -10,11 +10,14 @@
 
 #include <errno.h>
 
-/* The process beside its buffers, from anonymous memory of llama-server 0.7.0 measured after load
- * and requests on ghosts (bench/runtime): a constant, and the tokenizer with its lookup tables. */
-#define PL_RUNTIME_BASE_BYTES (9 * PL_MIB)
-#define PL_RUNTIME_BYTES_PER_TOKEN 330u
-#define PL_RUNTIME_BYTES_PER_TENSOR 4096u
+/* The process beside its buffers: what llama-server 0.7.0 (11669) held after load and requests on
+ * ghosts of 135M to 3B with vocabularies of 49k to 152k, fitted within 4 MiB on each: a constant;
+ * per token and per merge of the tokenizer (string, two hash nodes, the piece cache); per slot a
+ * list of candidates (llama_token_data, 12 bytes a token). */
+#define PL_RUNTIME_BASE_BYTES (10 * PL_MIB)
+#define PL_RUNTIME_BYTES_PER_TOKEN 169u
+#define PL_RUNTIME_BYTES_PER_MERGE 112u
+#define PL_RUNTIME_BYTES_PER_CANDIDATE 12u
 
 struct pl_weights {
     uint64_t mapped;    /* used where they lie in the file */
@@ -141,10 +144,29 @@ static uint64_t pl_work_bytes(const struct pl_geometry *g, const struct pl_resol
 static struct pl_quantity pl_part_runtime(const struct pl_model *m, const struct pl_geometry *g,
                                           const struct pl_resolved *r)
 {
-    uint64_t likely = PL_RUNTIME_BASE_BYTES + g->n_vocab * PL_RUNTIME_BYTES_PER_TOKEN +
-                      m->n_tensor * PL_RUNTIME_BYTES_PER_TENSOR + pl_work_bytes(g, r);
-    return pl_between(likely - likely / 4, likely, likely + likely / 4, PL_SOURCE_DERIVED,
-                      "heap of the server: tokenizer, graphs, threads, product scratch");
+    const struct pl_kv *merges = pl_model_kv(m, "tokenizer.ggml.merges");
+    uint64_t n_merge = merges != NULL && merges->type == PL_KV_ARRAY ? merges->count : 0;
+    uint64_t tokenizer = pl_add_sat(pl_mul_sat(g->n_vocab, PL_RUNTIME_BYTES_PER_TOKEN),
+                                    pl_mul_sat(n_merge, PL_RUNTIME_BYTES_PER_MERGE));
+    uint64_t slot = g->n_vocab * PL_RUNTIME_BYTES_PER_CANDIDATE;
+    uint64_t fixed = pl_add_sat(PL_RUNTIME_BASE_BYTES + pl_work_bytes(g, r), tokenizer);
+    uint64_t likely = pl_add_sat(fixed, slot * r->n_seq);
+    uint64_t one = pl_add_sat(fixed, slot); /* slots that never serve cost nothing */
+    return pl_between(one - one / 8, likely, pl_add_sat(likely, likely / 8), PL_SOURCE_DERIVED,
+                      "heap of the server: tokenizer, candidates of each slot, product scratch");
+}
+
+uint64_t pl_llamacpp_idle_bytes(const struct pl_geometry *g, const struct pl_resolved *r,
+                                uint64_t depth)
+{
+    /* Two inputs for mixed batches are never written by text; the mask is written as far as the
+     * cache is filled (in steps of 256 cells). */
+    uint64_t batch = r->n_ctx < r->n_ubatch ? r->n_ctx : r->n_ubatch;
+    uint64_t filled = 0;
+    if (!pl_pad_u64(depth, 256, &filled) || filled > r->n_ctx_seq)
+        filled = r->n_ctx_seq;
+    uint64_t mask = (r->n_ctx_seq - filled) * batch * (r->flash_attn ? 2 : 4);
+    return 2 * g->n_embd * batch * 4 + mask;
 }
 
 static struct pl_quantity pl_part_prompt_cache(const struct pl_resolved *r)
@@ -156,7 +178,7 @@ static struct pl_quantity pl_part_prompt_cache(const struct pl_resolved *r)
 }
 
 static void pl_totals(struct pl_pool_footprint *p, const struct pl_resolved *r,
-                      const struct pl_weights *w)
+                      const struct pl_weights *w, uint64_t idle)
 {
     static const enum pl_part charged[] = {PL_PART_KV,     PL_PART_RECURRENT, PL_PART_COMPUTE,
                                            PL_PART_OUTPUT, PL_PART_RUNTIME,   PL_PART_PROJECTOR,
@@ -167,9 +189,8 @@ static void pl_totals(struct pl_pool_footprint *p, const struct pl_resolved *r,
     struct pl_quantity steady = weights;
     for (size_t i = 0; i < sizeof(charged) / sizeof(charged[0]); i++)
         steady = pl_plus(steady, p->part[charged[i]]);
-    /* A cache and batch that are never full touch less of the compute buffer. */
-    uint64_t spare = pl_known(p->part[PL_PART_COMPUTE]) ? p->part[PL_PART_COMPUTE].likely / 2 : 0;
-    steady.low = pl_sub_floor(steady.low, spare);
+    /* A cache and a batch that are never full leave part of the compute buffer untouched. */
+    steady.low = pl_sub_floor(steady.low, idle);
     p->steady = steady;
     p->peak = pl_plus(steady, p->part[PL_PART_PROMPT_CACHE]);
     p->load_peak = steady;
@@ -243,7 +264,7 @@ int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
     p->part[PL_PART_COMPUTE] = pl_part_compute(&g, &r, host->version_known);
     p->part[PL_PART_RUNTIME] = pl_part_runtime(m, &g, &r);
     p->part[PL_PART_PROMPT_CACHE] = pl_part_prompt_cache(&r);
-    pl_totals(p, &r, &w);
+    pl_totals(p, &r, &w, pl_llamacpp_idle_bytes(&g, &r, 0));
     p->largest_allocation = pl_largest(p, &r);
     *ret = f;
     *ret_resolved = r;

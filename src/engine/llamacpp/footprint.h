@@ -7,6 +7,7 @@
 #include "domain/footprint.h"
 #include "domain/model.h"
 #include "domain/settings.h"
+#include "engine/llamacpp/resolve.h"
 
 /* The llama.cpp build whose graphs and buffers the formulas were proved against. */
 #define PL_LLAMACPP_PROVED "0.7.0 build 11669"
@@ -32,6 +33,11 @@ uint64_t pl_llamacpp_kv_bytes(const struct pl_resolved *r, const struct pl_model
 /* True for a tensor that is used where it lies in the mapped file, false for one that is only the
  * source of a converted copy. cpu NULL: unknown features, as if nothing were converted. */
 bool pl_llamacpp_is_mapped(const struct pl_tensor *t, bool repack, const struct pl_cpu *cpu);
+
+/* Bytes of the compute buffer that serving text with caches never fuller than depth tokens does not
+ * touch, so that they are reserved and not resident. */
+uint64_t pl_llamacpp_idle_bytes(const struct pl_geometry *g, const struct pl_resolved *r,
+                                uint64_t depth);
 
 /* Bytes of weights that a decoded token reads: everything but an embedding table that is only
  * looked up. */
