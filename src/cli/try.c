@@ -96,7 +96,8 @@ static int pl_try_check(struct pl_try *t, struct pl_err *err)
     return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
 }
 
-/* Memory bandwidth as the ledger remembers it, or by the short probe: speed is predicted from it. */
+/* Memory bandwidth as the ledger remembers it, or by the short probe: speed is predicted from it.
+ */
 static void pl_try_bandwidth(struct pl_try *t)
 {
     const struct pl_pool *ram = pl_machine_pool_const(&t->machine, "ram");

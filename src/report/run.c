@@ -93,8 +93,8 @@ static void pl_run_row(struct pl_table *t, const char *pool, const char *name,
                   outside ? ", outside" : "");
 }
 
-/* The most the process held at one time: its anonymous memory at its highest, and the weights, which
- * do not change. */
+/* The most the process held at one time: its anonymous memory at its highest, and the weights,
+ * which do not change. */
 static struct pl_quantity pl_run_peak(const struct pl_run *run)
 {
     uint64_t anon = run->peak.rss_anon + run->peak.rss_shmem + run->peak.swap;
@@ -204,7 +204,8 @@ void pl_run_text(const struct pl_run *run, struct pl_str *out, bool colour)
     pl_run_sample(out, "steady", &run->steady);
     pl_run_sample(out, "peak", &run->peak);
     if (run->cgroup_peak > 0)
-        pl_str_addf(out, "cgroup   peak %s, of the whole group since it was made\n", pl_size_text(run->cgroup_peak, size));
+        pl_str_addf(out, "cgroup   peak %s, of the whole group since it was made\n",
+                    pl_size_text(run->cgroup_peak, size));
     if (run->status == PL_RUN_OK && !run->memory_returned)
         pl_str_add(out, "the memory did not all come back after the stop\n");
 }
