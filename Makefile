@@ -29,7 +29,7 @@ run:
 	$(step) 3/4 'engines'
 	@tools/fetch-engines
 	$(step) 4/4 'plimsoll try --auto'
-	@if $(BIN) help try >/dev/null 2>&1; then $(BIN) try --auto; else $(BIN) --help; fi
+	@$(BIN) try --auto
 
 check:
 	@tools/check
