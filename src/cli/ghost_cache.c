@@ -2,11 +2,11 @@
 
 #include "base/str.h"
 #include "model/gguf.h"
+#include "sys/file.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define PL_CACHE_PATH_MAX 1024
@@ -26,25 +26,6 @@ static int pl_ghost_cache_dir(const char *dir, char out[PL_CACHE_PATH_MAX], stru
     if (!fits)
         return pl_fail(err, -ENAMETOOLONG, "the path of the ghost folder is too long");
     return 0;
-}
-
-static int pl_ghost_cache_mkdir(char *path, struct pl_err *err)
-{
-    for (char *s = path + 1;; s++) {
-        if (*s != '/' && *s != '\0')
-            continue;
-        char kept = *s;
-        *s = '\0';
-        int rc = mkdir(path, 0777) < 0 && errno != EEXIST ? -errno : 0;
-        if (rc < 0) {
-            (void)pl_fail(err, rc, "cannot make the folder %s: %s", path, strerror(-rc));
-            (void)pl_hint(err, "--ghost-dir DIR puts ghosts elsewhere");
-            return pl_exit_as(err, rc, PL_EXIT_ENVIRONMENT);
-        }
-        *s = kept;
-        if (kept == '\0')
-            return 0;
-    }
 }
 
 static bool pl_ghost_cache_same(const struct pl_model *a, const struct pl_model *b)
@@ -67,12 +48,15 @@ int pl_ghost_cache_get(const struct pl_model *m, const char *name, const char *q
     char folder[PL_CACHE_PATH_MAX], path[PL_CACHE_PATH_MAX + 256];
     struct pl_ghost_written written;
     int rc = pl_ghost_cache_dir(dir, folder, err);
-    if (rc == 0)
-        rc = pl_ghost_cache_mkdir(folder, err);
     if (rc < 0)
         return rc;
     (void)PL_FMT(path, "%s/%s-%s%s.gguf", folder, name, quant,
                  o->fill == PL_FILL_RANDOM ? "-random" : "");
+    rc = pl_make_parents(path, 0777, err);
+    if (rc < 0) {
+        (void)pl_hint(err, "--ghost-dir DIR puts ghosts elsewhere");
+        return rc;
+    }
     struct pl_model *old = NULL;
     if (pl_gguf_read(path, &old, NULL) == 0) {
         if (pl_ghost_cache_same(m, old)) {

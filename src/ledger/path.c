@@ -1,6 +1,7 @@
 #include "ledger/path.h"
 
 #include "base/str.h"
+#include "sys/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,35 +48,16 @@ static int pl_ledger_denied(const char *path, int code, struct pl_err *err)
     return pl_exit_as(err, code, PL_EXIT_ENVIRONMENT);
 }
 
-static int pl_ledger_make_folders(const char *path, struct pl_err *err)
-{
-    char part[PL_LEDGER_PATH_MAX];
-    if (!PL_FMT(part, "%s", path))
-        return pl_fail(err, -ENAMETOOLONG, "the path of the ledger is too long");
-    for (char *p = part + 1; *p != '\0'; p++) {
-        if (*p != '/')
-            continue;
-        *p = '\0';
-        /* What exists stays as it is; on a read-only system mkdir says EROFS even of those. */
-        if (mkdir(part, 0700) < 0 && errno != EEXIST) {
-            int code = -errno;
-            struct stat st;
-            if (stat(part, &st) < 0)
-                return pl_ledger_denied(part, code, err);
-        }
-        *p = '/';
-    }
-    return 0;
-}
-
 int pl_ledger_make_file(const char *path, struct pl_err *err)
 {
     struct stat st;
     if (stat(path, &st) == 0)
         return 0;
-    int status = pl_ledger_make_folders(path, err);
-    if (status < 0)
+    int status = pl_make_parents(path, 0700, err);
+    if (status < 0) {
+        (void)pl_hint(err, "PLIMSOLL_LEDGER names another place");
         return status;
+    }
     /* Made here and not by SQLite, so that it is private from its first moment. */
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
