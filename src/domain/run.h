@@ -58,7 +58,7 @@ struct pl_run {
     struct pl_footprint predicted;
     struct pl_engine_report report;
     struct pl_sample steady, peak,
-        baseline; /* peak: maximum of each field; baseline: machine level unused */
+        baseline; /* peak: maximum of each field; baseline: loaded, before any request */
     struct pl_quantity measured[PL_PARTS]; /* per part where it can be told apart, else unknown */
     struct pl_quantity measured_total;     /* RssAnon + RssShmem + file_hot */
     uint64_t cgroup_peak;                  /* 0 = not readable */

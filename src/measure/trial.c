@@ -253,6 +253,8 @@ static int pl_trial_serve(struct pl_trial *t, struct pl_err *err)
     if (rc == 0)
         rc = pl_server_check(&t->run->report, &t->f->resolved, err);
     if (rc == 0)
+        rc = pl_proc_sample(&t->root, pl_server_pid(t->server), &t->run->baseline, err);
+    if (rc == 0)
         rc = pl_trial_speed(t, err);
     if (rc == 0)
         rc = pl_trial_measure(t, err);

@@ -201,6 +201,7 @@ void pl_run_text(const struct pl_run *run, struct pl_str *out, bool colour)
                     run->timing.first_token_ms > 0 ? ";" : "", (double)run->report.load_ms / 1e3);
     if (run->timing.first_token_ms > 0 || run->report.load_ms > 0)
         pl_str_add(out, "\n");
+    pl_run_sample(out, "loaded", &run->baseline);
     pl_run_sample(out, "steady", &run->steady);
     pl_run_sample(out, "peak", &run->peak);
     if (run->cgroup_peak > 0)
