@@ -16,8 +16,12 @@ const volatile sig_atomic_t *pl_interrupt_flag(void)
     sa.sa_handler = pl_on_signal;
     sa.sa_flags = (int)SA_RESETHAND;
     (void)sigemptyset(&sa.sa_mask);
-    (void)sigaction(SIGINT, &sa, NULL);
-    (void)sigaction(SIGTERM, &sa, NULL);
-    (void)sigaction(SIGHUP, &sa, NULL);
+    static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
+        struct sigaction had;
+        /* what the parent ignores (nohup, a background job) stays ignored */
+        if (sigaction(stops[i], NULL, &had) == 0 && had.sa_handler != SIG_IGN)
+            (void)sigaction(stops[i], &sa, NULL);
+    }
     return &pl_interrupted;
 }

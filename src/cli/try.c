@@ -226,8 +226,9 @@ static int pl_try_measure(struct pl_try *t, struct pl_err *err)
     };
     int rc = pl_trial_run(&t->forecast, &o, &t->run, err);
     struct pl_err ledger_err = {0};
-    if (rc != -EINTR && t->ledger != NULL &&
-        pl_ledger_add_run(t->ledger, &t->run, &ledger_err) < 0 && rc == 0) {
+    bool stopped = rc < 0 && *t->stop != 0; /* its effects are not the engine's failures */
+    if (!stopped && t->ledger != NULL && pl_ledger_add_run(t->ledger, &t->run, &ledger_err) < 0 &&
+        rc == 0) {
         pl_try_print(t); /* the measurement is not lost with the ledger */
         *err = ledger_err;
         return ledger_err.code;

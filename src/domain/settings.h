@@ -37,6 +37,7 @@ struct pl_settings {
     bool op_offload;
     bool swa_full;
     int64_t cache_ram_mib; /* -1 = no limit, 0 = off, PL_CACHE_RAM_UNSET = the engine's default */
+    uint16_t port; /* of the server; 0 = any free one. No part of what is measured or remembered */
     const char *pass[PL_PASS_MAX]; /* known flags without effect on memory; borrowed argv */
     uint32_t n_pass;
 };

@@ -222,6 +222,17 @@ static void pl_trial_parts(struct pl_trial *t)
                        "RssAnon + RssShmem + swapped + mapped weights in use");
 }
 
+/* Raises every figure of a to that of b. */
+static void pl_trial_most(struct pl_sample *a, const struct pl_sample *b)
+{
+    a->at_ns = a->at_ns > b->at_ns ? a->at_ns : b->at_ns;
+    a->rss_anon = a->rss_anon > b->rss_anon ? a->rss_anon : b->rss_anon;
+    a->rss_shmem = a->rss_shmem > b->rss_shmem ? a->rss_shmem : b->rss_shmem;
+    a->rss_file = a->rss_file > b->rss_file ? a->rss_file : b->rss_file;
+    a->swap = a->swap > b->swap ? a->swap : b->swap;
+    a->locked = a->locked > b->locked ? a->locked : b->locked;
+}
+
 static int pl_trial_measure(struct pl_trial *t, struct pl_err *err)
 {
     struct pl_run *r = t->run;
@@ -231,6 +242,7 @@ static int pl_trial_measure(struct pl_trial *t, struct pl_err *err)
         return rc;
     pl_trial_parts(t);
     r->peak = pl_watch_peak(t->watch);
+    pl_trial_most(&r->peak, &r->steady); /* the watch may have looked last before the end */
     struct pl_cgroup_memory group;
     if (pl_cgroup_memory(&t->root, pid, &group, NULL) == 0 && pl_known(group.own_peak))
         r->cgroup_peak = group.own_peak.likely;
@@ -241,8 +253,9 @@ static int pl_trial_serve(struct pl_trial *t, struct pl_err *err)
 {
     const struct pl_trial_options *o = t->o;
     pl_trial_say(t, "starting the engine");
+    const struct pl_settings *s = &t->f->settings;
     int rc =
-        pl_server_start(o->engine, o->loaded->path, &t->f->settings, o->log_path, &t->server, err);
+        pl_server_start_at(o->engine, o->loaded->path, s, s->port, o->log_path, &t->server, err);
     if (rc == 0)
         rc = pl_watch_start(pl_server_pid(t->server), PL_SAMPLE_NS, &t->watch, err);
     if (rc < 0)

@@ -40,7 +40,8 @@ static int pl_ghost_system(const struct pl_ghost *g, int code, struct pl_err *er
     char size[PL_SIZE_TEXT_MAX];
     if (code == -ENOSPC || code == -EDQUOT) {
         (void)pl_fail(err, -ENOSPC, "%.160s: the disk is full", g->path);
-        (void)pl_hint(err, "%s needed", pl_size_text(g->total, size));
+        if (g->total > 0) /* not known while the header is written */
+            (void)pl_hint(err, "%s needed", pl_size_text(g->total, size));
         code = -ENOSPC;
     } else if (code == -EFBIG) {
         (void)pl_fail(err, code, "%.120s: the file system or a limit forbids a file of %s", g->path,

@@ -94,6 +94,11 @@ static const struct pl_flag pl_flags[] = {
     {{"-kvo", "--kv-offload"}, NULL, "LLAMA_ARG_KV_OFFLOAD", NULL, PL_FLAG_YES, FIELD(kv_offload)},
     {{"--no-op-offload"},                                          NULL, "LLAMA_ARG_NO_OP_OFFLOAD", NULL, PL_FLAG_NO, FIELD(op_offload)},
     {{"--op-offload"},                               NULL, "LLAMA_ARG_OP_OFFLOAD", NULL, PL_FLAG_YES, FIELD(op_offload)},
+ /* Not from LLAMA_ARG_PORT: that is where a server of the user's own may listen already. */
+    {{"--port"},
+     "N", NULL,
+     "port of the engine on the loopback address (default: any free one)", PL_FLAG_PORT,
+     FIELD(port)},
  /* Known, without effect on memory: handed on as they are. */
     PASS1("-s", "--seed"),
     PASS1("--temp", "--temperature"),
@@ -157,7 +162,7 @@ static const struct pl_flag pl_flags[] = {
     CANNOT0("--rerank", "--reranking"),
     CANNOT1("-lzm", "--lazy-mode"),
     CANNOT1("--kv-unified-per-slot"),
-    {.names = {NULL}                               },
+    {.names = {NULL}                                           },
 };
 
 const struct pl_flag *pl_llamacpp_flags(void)

@@ -145,6 +145,11 @@ int pl_llamacpp_flag_set(struct pl_settings *s, const struct pl_flag *flag, cons
                             name, value, err);
     case PL_FLAG_LOAD:
         return pl_flag_load(&s->load_mode, name, value, err);
+    case PL_FLAG_PORT:
+        if (!pl_parse_i64(value, &v) || v < 1 || v > UINT16_MAX)
+            return pl_flag_bad(name, value, "a port: 1 to 65535", err);
+        s->port = (uint16_t)v;
+        return 0;
     case PL_FLAG_PASS:
         return pl_flag_pass(s, name, value, err);
     case PL_FLAG_CANNOT:

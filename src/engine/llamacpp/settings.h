@@ -20,6 +20,7 @@ enum pl_flag_kind {
     PL_FLAG_TRI,     /* on|off|auto */
     PL_FLAG_TYPE,    /* cache type by name */
     PL_FLAG_LOAD,    /* load mode by name */
+    PL_FLAG_PORT,    /* 1 .. 65535 */
     PL_FLAG_YES,     /* switch: sets the field to true / on */
     PL_FLAG_NO,      /* switch: sets the field to false / off */
     PL_FLAG_PASS,    /* no effect on memory: handed on */
