@@ -153,3 +153,9 @@ engine_exec() {
 engine_run() {
     (engine_exec "$@")
 }
+
+# engine_pids: pids of the engines that serve a file under $T. The pattern does not match the grep
+# itself.
+engine_pids() {
+    grep -lzsE -- "[${T:0:1}]${T:1}.*\.gguf" /proc/[0-9]*/cmdline | sed 's,/proc/\([0-9]*\)/.*,\1,'
+}

@@ -11,16 +11,12 @@ small="smollm2-135m -t 1 -tb 1 -r 1 --warmup 0"
 long="$small -c 8192 -p 64 -n 4000" # serves for longer than anything here waits
 ghosts=$XDG_CACHE_HOME/plimsoll/ghosts
 
-# Pids of engines that serve a ghost of this script. The pattern does not match the grep itself.
-engines() {
-    grep -lzsE -- "[${T:0:1}]${T:1}.*\.gguf" /proc/[0-9]*/cmdline | sed 's,/proc/\([0-9]*\)/.*,\1,'
-}
 no_engine() { # within 2 s
     for _ in $(seq 40); do
-        [ -z "$(engines)" ] && return 0
+        [ -z "$(engine_pids)" ] && return 0
         sleep 0.05
     done
-    diag "still there: $(engines)"
+    diag "still there: $(engine_pids)"
     return 1
 }
 # rows of the ledger; 0 while there is none
@@ -114,7 +110,7 @@ signalled() {
         "$(grep -vE '^plimsoll: smollm2-135m Q4_K_M: (starting|loading|repeat)' "$T/err")" \
         "plimsoll: stopped; the engine is gone and nothing was stored"
     is "SIG$2 while $1: nothing on stdout" "$(cat "$T/out")" ""
-    is "SIG$2 while $1: the engine is gone already" "$(engines)" ""
+    is "SIG$2 while $1: the engine is gone already" "$(engine_pids)" ""
     after=$(rows)
     is "SIG$2 while $1: nothing was stored" "$after" "$before"
 }
@@ -142,7 +138,7 @@ for _ in $(seq 3000); do
     sleep 0.01
 done
 sleep 0.3
-kill -KILL $(engines)
+engine_pids | xargs kill -KILL
 wait $pid
 is "engine killed: exit 4" "$?" 4
 like "engine killed: said" "$(cat "$T/err")" \

@@ -50,6 +50,25 @@ static void flags_long_and_short_mean_the_same(void **state)
     assert_false(a.repack);
 }
 
+static void a_port_is_the_servers_alone(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"--port 0", "--port 65536", "--port -1", "--port http"};
+    struct pl_settings s;
+    struct pl_err err = {0};
+    struct pl_str out;
+    assert_int_equal(parse(&s, &err, "-c 512 --port 65535"), 0);
+    assert_int_equal(s.port, 65535);
+    pl_str_init(&out, 4096);
+    pl_llamacpp_flags_text(&s, &out); /* remembered and compared: without it */
+    assert_string_equal(pl_str_get(&out), "-c 512");
+    pl_str_done(&out);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(parse(&s, &err, bad[i]), -EINVAL);
+        assert_int_equal(err.exit_code, PL_EXIT_USAGE);
+    }
+}
+
 static void flags_text_reproduces_the_settings(void **state)
 {
     (void)state;
@@ -201,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flags_long_and_short_mean_the_same),
+        cmocka_unit_test(a_port_is_the_servers_alone),
         cmocka_unit_test(flags_text_reproduces_the_settings),
         cmocka_unit_test(bad_values_name_the_flag),
         cmocka_unit_test(the_environment_counts_and_flags_win),

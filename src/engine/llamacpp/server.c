@@ -124,6 +124,8 @@ static int pl_server_take_port(struct pl_server *srv, struct pl_err *err)
     if (code < 0) {
         (void)pl_fail(err, code, "port %u: %s", (unsigned)srv->port,
                       code == -EADDRINUSE ? "something else listens on it" : strerror(-code));
+        if (srv->port_forced)
+            (void)pl_hint(err, "without --port a free one is chosen");
         return pl_exit_as(err, code, PL_EXIT_ENVIRONMENT);
     }
     (void)PL_FMT(srv->port_text, "%u", (unsigned)srv->port);

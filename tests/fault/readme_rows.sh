@@ -1,0 +1,188 @@
+#!/bin/bash
+# Every row of README's "When it does not work" happens here, and what the program says is held
+# against the words of the row. A row without a test of its own fails.
+. "$(dirname "$0")/../lib.sh"
+
+install -m 755 "$PLIMSOLL" "$T/plimsoll" # away from any engines folder, and readable by anybody
+chmod 711 "$T"
+trap 'umount "$T/disk" 2>/dev/null; rm -rf "$T"' EXIT
+real_engine() { [ -n "${PLIMSOLL_ENGINES:-}" ] && engine llama-server >/dev/null; }
+no_engine="no engines: PLIMSOLL_ENGINES names no folder"
+
+# Each row is a function: it calls it() once or more, or sets $skip to a reason.
+#   it COMMAND...: what it says joins $said; its status becomes $status
+it() {
+    run "$@"
+    said+=$out$'\n'$err$'\n'
+}
+# a small file system in $T/disk; a failure where mounting is not allowed
+disk() { # SIZE
+    mkdir -p "$T/disk" && mount -t tmpfs -o "size=$1" none "$T/disk" 2>/dev/null
+}
+# as somebody with no rights, and that is not us
+nobody() {
+    if [ "$(id -u)" -eq 0 ]; then
+        setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+    else
+        "$@"
+    fi
+}
+"$PLIMSOLL" ghost smollm2-135m -o "$T/model.gguf" >/dev/null || exit 99
+
+row_no_engine() {
+    [ -e /usr/local/share/plimsoll/engines ] && skip="an engine is installed for everybody" && return
+    it env -C "$T" -u PLIMSOLL_ENGINES -u PLIMSOLL_ENGINE PATH=/nonexistent "$T/plimsoll" try smollm2-135m
+    like "no engine: the hint" "$err" '^hint: .*make engines.*--engine PATH'
+}
+row_no_such_file() {
+    it "$PLIMSOLL" estimate qwen3-9b
+    like "no such file: the nearest" "$err" '^hint: did you mean .*qwen3-8b'
+}
+row_unreadable_file() {
+    if [ "$(id -u)" -eq 0 ] && ! nobody true 2>/dev/null; then
+        skip="root may read everything, and setpriv does not work"
+        return
+    fi
+    cp "$T/model.gguf" "$T/private.gguf"
+    chmod 0 "$T/private.gguf"
+    it nobody "$T/plimsoll" estimate "$T/private.gguf"
+}
+row_not_a_GGUF() {
+    echo 'PK this is an archive' >"$T/archive.gguf"
+    it "$PLIMSOLL" estimate "$T/archive.gguf"
+}
+row_truncated() {
+    head -c 60000000 "$T/model.gguf" >"$T/cut.gguf"
+    it "$PLIMSOLL" estimate "$T/cut.gguf"
+    like "truncated: a hint" "$err" '^hint: the download may be unfinished'
+    rm -f "$T/cut.gguf"
+}
+# What listens is an engine: llama-server without a model (its router).
+row_port_taken() {
+    local pid port=$((20000 + $$ % 20000))
+    real_engine || { skip=$no_engine; return; }
+    engine_exec llama-server --host 127.0.0.1 --port $port >/dev/null 2>&1 &
+    pid=$!
+    for _ in $(seq 400); do
+        (exec 3<>/dev/tcp/127.0.0.1/$port) 2>/dev/null && break
+        kill -0 $pid 2>/dev/null || break
+        sleep 0.05
+    done
+    it "$PLIMSOLL" try smollm2-135m --port $port
+    kill $pid
+    wait $pid 2>/dev/null
+    unlike "port taken: nothing is stored as a run that worked" "$("$PLIMSOLL" runs)" ' ok'
+}
+row_too_big() {
+    real_engine || { skip=$no_engine; return; }
+    # an engine that tells what it was started for
+    printf '#!/bin/bash\necho "$*" >>"%s"\nengine_exec llama-server "$@"\n' "$T/calls" >"$T/told"
+    chmod +x "$T/told"
+    export -f engine engine_exec
+    it "$PLIMSOLL" try llama-3.3-70b -c 100000000 --engine "$T/told"
+    is "too big: exit 1 of try" "$status" 1
+    like "too big: --force is named" "$err" '^hint: .*--force starts it anyway'
+    is "too big: the engine was only asked for its version" "$(cat "$T/calls")" --version
+    it "$PLIMSOLL" estimate llama-3.3-70b -c 100000000
+}
+row_no_memory_for_the_engine() {
+    real_engine || { skip=$no_engine; return; }
+    it bash -c 'ulimit -v 4194304; exec "$@"' - "$PLIMSOLL" try smollm2-135m -c 1000000 --force
+}
+row_engine_killed() {
+    real_engine || { skip=$no_engine; return; }
+    "$PLIMSOLL" try smollm2-135m -t 1 -tb 1 -c 8192 -p 64 -n 4000 --log "$T/log" >"$T/o" 2>"$T/e" &
+    local pid=$!
+    for _ in $(seq 3000); do
+        grep -q 'repeat' "$T/e" && break
+        kill -0 $pid 2>/dev/null || break
+        sleep 0.01
+    done
+    engine_pids | xargs kill -KILL
+    wait $pid
+    status=$?
+    said=$(cat "$T/e")
+}
+row_ledger_read_only() {
+    real_engine || { skip=$no_engine; return; }
+    mkdir -p "$T/disk"
+    if [ "$(id -u)" -eq 0 ]; then
+        disk 1m || { skip="root may write everywhere, and mounting is not allowed"; return; }
+    fi
+    "$PLIMSOLL_BUILD/tests/unit/make_ledger" "$T/disk/l.db" >/dev/null
+    chmod 400 "$T/disk/l.db"
+    [ "$(id -u)" -ne 0 ] || mount -o remount,ro "$T/disk"
+    it "$PLIMSOLL" try smollm2-135m --ledger "$T/disk/l.db"
+    ok "ledger read-only: it can still be read" "$PLIMSOLL" runs --ledger "$T/disk/l.db"
+    [ "$(id -u)" -ne 0 ] || umount "$T/disk"
+    rm -rf "$T/disk"
+}
+row_disk_full() {
+    disk 400k || { skip="mounting is not allowed"; return; }
+    "$PLIMSOLL_BUILD/tests/unit/make_ledger" "$T/disk/l.db" >/dev/null
+    cp "$T/disk/l.db" "$T/before.db"
+    dd if=/dev/zero of="$T/disk/fill" bs=4k 2>/dev/null
+    it "$PLIMSOLL" ghost smollm2-135m -o "$T/disk/g.gguf"
+    is "disk full, a ghost: exit 4" "$status" 4
+    like "disk full, a ghost: said" "$err" 'the disk is full'
+    is "disk full, a ghost: nothing is left of it" "$(find "$T/disk" -type f ! -name 'l.db*' ! -name fill)" ""
+    if real_engine; then
+        it "$PLIMSOLL" try smollm2-135m --ledger "$T/disk/l.db"
+        is "disk full, a ledger: exit 4" "$status" 4
+        like "disk full, a ledger: said" "$err" 'the ledger: the disk is full'
+    else
+        skip "disk full, a ledger" "$no_engine"
+    fi
+    run "$PLIMSOLL" runs --ledger "$T/disk/l.db"
+    is "disk full: what was stored is there" "$out" "$("$PLIMSOLL" runs --ledger "$T/before.db")"
+    umount "$T/disk"
+    it bash -c 'exec "$@" >/dev/full' - "$PLIMSOLL" version
+}
+
+# The set-up, on a machine that has nothing, as its scripts see it: what they ask is answered here.
+machine() { # UID FREE-MIB
+    local p
+    rm -rf "${T:?}/bin"
+    mkdir "$T/bin"
+    for p in bash env dirname basename awk mktemp rm grep tail cut sed cat; do
+        ln -s "$(command -v "$p")" "$T/bin/$p"
+    done
+    printf '#!/bin/bash\necho %s\n' "$1" >"$T/bin/id"
+    printf '#!/bin/bash\nexit 1\n' >"$T/bin/dpkg-query"
+    printf '#!/bin/bash\nprintf "head\\nfs 9 9 %s 9 /\\n"\n' "$2" >"$T/bin/df"
+    printf '#!/bin/bash\necho "E: Temporary failure resolving '"'archive.test'"'"\nexit 100\n' >"$T/bin/apt-get"
+    chmod +x "$T"/bin/{id,dpkg-query,df,apt-get}
+    it env PATH="$T/bin" "$PLIMSOLL_SOURCE/tools/setup" build
+}
+row_set_up_no_network() { machine 0 5000; }
+row_set_up_no_root() { machine 1000 5000; }
+row_set_up_no_room() { machine 0 5; }
+
+# A regular expression from the words of a row.
+pattern() {
+    sed -E 's/[][\\.*^$+?(){}|]/\\&/g; s/\\\.\\\.\\\./.*/g; s/ / +/g
+        s/(^|[^A-Za-z_])(MODEL|FILE|DIR|POOL|SIZE|N|M)($|[^A-Za-z_])/\1.+\3/g
+        s/(^|[^A-Za-z_])(MODEL|FILE|DIR|POOL|SIZE|N|M)($|[^A-Za-z_])/\1.+\3/g' <<<"$1"
+}
+rows=$(sed -n '/^## When it does not work/,/^## /p' "$PLIMSOLL_SOURCE/README.md" | grep '^| ' |
+    grep -vE '^\| (what happened|---)')
+ok "the table has its rows" test "$(grep -c '' <<<"$rows")" -ge 10
+while IFS='|' read -r _ name words code _; do
+    name=$(sed 's/^ *//; s/ *$//' <<<"$name")
+    f=row_$(tr -cs 'A-Za-z\n' _ <<<"$name")
+    if ! declare -F "$f" >/dev/null; then
+        tap_result 1 "row '$name' has a test"
+        continue
+    fi
+    said='' status='' skip=''
+    $f
+    if [ -n "$skip" ]; then
+        skip "$name" "$skip"
+        continue
+    fi
+    is "$name: exit" "$status" "$(tr -d ' ' <<<"$code")"
+    while read -r piece; do
+        like "$name: says: $piece" "$said" "$(pattern "$piece")"
+    done < <(grep -oE '`[^`]+`' <<<"$words" | tr -d '`' | grep -vx estimate)
+done <<<"$rows"
+done_testing
