@@ -91,6 +91,7 @@ row_no_memory_for_the_engine() {
 }
 row_engine_killed() {
     real_engine || { skip=$no_engine; return; }
+    : >"$T/e"
     "$PLIMSOLL" try smollm2-135m -t 1 -tb 1 -c 8192 -p 64 -n 4000 --log "$T/log" >"$T/o" 2>"$T/e" &
     local pid=$!
     for _ in $(seq 3000); do

@@ -94,6 +94,7 @@ is "after all the kills: exit 0" "$status" 0
 signalled() {
     local pid before after
     before=$(rows)
+    : >"$T/err" # before the start: what an earlier one said must not be taken for its words
     # a shell starts its background jobs with SIGINT ignored
     env --default-signal=INT "$PLIMSOLL" try $long >"$T/out" 2>"$T/err" &
     pid=$!
@@ -119,6 +120,7 @@ for s in INT:130 TERM:143 HUP:129; do
     signalled serving "${s%:*}" "${s#*:}" repeat
 done
 # nohup's promise is kept
+: >"$T/err"
 env --ignore-signal=HUP "$PLIMSOLL" try $small -p 64 -n 4 >"$T/out" 2>"$T/err" &
 pid=$!
 for _ in $(seq 1000); do
@@ -131,6 +133,7 @@ is "an ignored SIGHUP changes nothing" "$?" 0
 
 # 3. the engine is killed while it serves
 before=$(rows)
+: >"$T/err"
 "$PLIMSOLL" try $long >"$T/out" 2>"$T/err" &
 pid=$!
 for _ in $(seq 3000); do
