@@ -95,10 +95,11 @@ static int pl_home_run(struct pl_cli *cli, struct pl_err *err)
         pl_home_table(choice, n, colour, &cli->out);
         if (choice[0].decode.source == PL_SOURCE_UNKNOWN)
             pl_str_add(&cli->out, "(speed: plimsoll assess --bandwidth measures what it needs)\n");
-        pl_str_addf(&cli->out,
-                    "\nnext:  plimsoll try --auto               run one here and measure: two minutes\n"
-                    "       plimsoll estimate %s   its memory, part by part\n",
-                    choice[0].row->id);
+        pl_str_addf(
+            &cli->out,
+            "\nnext:  plimsoll try --auto               run one here and measure: two minutes\n"
+            "       plimsoll estimate %s   its memory, part by part\n",
+            choice[0].row->id);
     } else {
         pl_str_add(&cli->out, "\nNo model of the catalogue fits into what is available now.\n"
                               "\nnext:  plimsoll estimate MODEL -c 2048\n");
