@@ -17,7 +17,7 @@ help:
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make uninstall  removes what the last install put there'
 	@echo 'make fuzz       every fuzz harness, SECONDS=$(SECONDS) in all (clang)'
-	@echo 'make bench      the benchmarks'
+	@echo 'make bench      the benchmarks; writes bench/README.md'
 	@echo 'make format     clang-format over the sources'
 	@echo 'make clean      removes the build folders; engines/ stays'
 
@@ -62,7 +62,7 @@ fuzz:
 
 bench: build
 	@tools/fetch-engines
-	@meson test -C build --benchmark --no-rebuild --verbose
+	@bench/run
 
 format:
 	@tools/format

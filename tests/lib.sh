@@ -138,15 +138,21 @@ engine() {
     return 1
 }
 
-# engine_exec PROGRAM ARGUMENTS...: becomes it, through the folder's own loader, so that neither root
-# nor the machine's libc matters. In the background its pid is $!.
-engine_exec() {
+# engine_command PROGRAM: sets the array engine_argv to what starts it, through the folder's own
+# loader, so that neither root nor the machine's libc matters; a failure when it is not there.
+engine_command() {
     local p lib
-    p=$(engine "$1") || exit 127
-    shift
+    p=$(engine "$1") || return 1
     lib=$(dirname "$(ls "$PLIMSOLL_ENGINES"/usr/lib/*/libllama.so.0 2>/dev/null | head -n 1)")
-    exec "$(ls "$lib"/ld-linux*.so.* | head -n 1)" --library-path "$lib:$lib/llama:$lib/ggml" \
-        --argv0 "$(basename "$p")" "$p" "$@"
+    engine_argv=("$(ls "$lib"/ld-linux*.so.* | head -n 1)" --library-path "$lib:$lib/llama:$lib/ggml"
+        --argv0 "$(basename "$p")" "$p")
+}
+
+# engine_exec PROGRAM ARGUMENTS...: becomes it. In the background its pid is $!.
+engine_exec() {
+    engine_command "$1" || exit 127
+    shift
+    exec "${engine_argv[@]}" "$@"
 }
 
 # engine_run PROGRAM ARGUMENTS...: runs it and returns its status.

@@ -43,3 +43,30 @@ why_failed() {
         grep -E '^(E|dpkg|error):' "$1" | tail -n 1 | cut -c1-200
     fi
 }
+
+# replace_marked NAME FILE: FILE with the part between "<!-- NAME:begin -->" and "<!-- NAME:end -->"
+# replaced by stdin, on stdout.
+replace_marked() {
+    awk -v name="$1" -v new="$(cat)" '
+        index($0, "<!-- " name ":end -->") { skip = 0 }
+        !skip
+        index($0, "<!-- " name ":begin -->") { print new; skip = 1 }' "$2"
+}
+
+# write_marked NAME FILE: the same, in place.
+write_marked() {
+    local new
+    grep -q "<!-- $1:begin -->" "$2" || die "$2 has no mark $1"
+    new=$(mktemp)
+    replace_marked "$1" "$2" >"$new" && cat "$new" >"$2"
+    rm -f "$new"
+}
+
+# machine_line PLIMSOLL: CPU, cores, widest vectors and memory of this machine, in one line.
+machine_line() {
+    "$1" assess | awk '
+        /^CPU / { sub(/^CPU +/, ""); cpu = $0 }
+        /^ISA / { isa = / avx512f/ ? ", AVX-512" : / avx2/ ? ", AVX2" : "" }
+        /^Memory / { sub(/,.*/, ""); memory = $(NF - 1) " " $NF }
+        END { print cpu isa ", " memory " of memory" }'
+}

@@ -128,12 +128,15 @@ bool pl_cpu_isa_cpuid(char *out, size_t size)
 {
     uint64_t xcr0 = pl_xcr0();
     out[0] = '\0';
+    const struct pl_isa_word *asked = NULL; /* whose leaf r holds: a hypervisor traps each CPUID */
+    unsigned r[4] = {0};
+    bool there = false;
     for (size_t i = 0; i < PL_COUNT(pl_x86_words); i++) {
         const struct pl_isa_word *w = &pl_x86_words[i];
-        unsigned r[4] = {0};
-        if (__get_cpuid_count(w->leaf, w->sub, &r[0], &r[1], &r[2], &r[3]) == 0)
-            continue;
-        if ((r[w->reg] >> w->bit & 1) != 0 && (xcr0 & w->xcr0) == w->xcr0)
+        if (asked == NULL || asked->leaf != w->leaf || asked->sub != w->sub)
+            there = __get_cpuid_count(w->leaf, w->sub, &r[0], &r[1], &r[2], &r[3]) != 0;
+        asked = w;
+        if (there && (r[w->reg] >> w->bit & 1) != 0 && (xcr0 & w->xcr0) == w->xcr0)
             pl_isa_add(out, size, w->word);
     }
     return true;

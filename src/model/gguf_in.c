@@ -104,26 +104,6 @@ int pl_gguf_copy(struct pl_gguf_in *in, void *buf, size_t n, struct pl_err *err)
     return 0;
 }
 
-uint64_t pl_gguf_load(const uint8_t *p, size_t size, bool swap)
-{
-    uint16_t h = 0;
-    uint32_t w = 0;
-    uint64_t d = 0;
-    switch (size) {
-    case 1:
-        return p[0];
-    case 2:
-        memcpy(&h, p, sizeof(h));
-        return swap ? __builtin_bswap16(h) : h;
-    case 4:
-        memcpy(&w, p, sizeof(w));
-        return swap ? __builtin_bswap32(w) : w;
-    default:
-        memcpy(&d, p, sizeof(d));
-        return swap ? __builtin_bswap64(d) : d;
-    }
-}
-
 int pl_gguf_u32(struct pl_gguf_in *in, uint32_t *ret, struct pl_err *err)
 {
     int rc = pl_gguf_need(in, sizeof(*ret), err);

@@ -10,7 +10,7 @@ codes=$(sed -n 's/^ *PL_EXIT_[A-Z_]* = \([0-9]\).*/\1/p' src/base/err.h)
 is "README: exit codes" "$(awk '/^## Exit codes/ { on = 1 } /^## When/ { on = 0 } on' README.md |
     sed -n 's/^| \([0-9]\) |.*/\1/p')" "$codes"
 
-for doc in *.md docs/*.md fuzz/*.md; do
+for doc in *.md docs/*.md fuzz/*.md bench/*.md; do
     [ -e "$doc" ] || continue
     broken=
     for link in $(grep -oE '\]\([^)#]+' "$doc" | sed 's/^](//' | grep -vE '^[a-z]+:'); do
