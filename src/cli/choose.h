@@ -22,9 +22,13 @@ struct pl_choice {
 int pl_choose_all(const struct pl_machine *machine, struct pl_ledger *ledger,
                   struct pl_choice out[PL_CHOICES_MAX], struct pl_err *err);
 
-/* Seconds a trial of `requests` requests of prompt and answer would take on this machine, loading
- * included; 0 when it cannot be told (no bandwidth known). A rough figure, for choosing. */
-double pl_choose_seconds(const struct pl_catalogue_row *row, struct pl_rate decode,
-                         uint32_t threads, uint32_t requests, uint64_t prompt, uint64_t answer);
+/* Operations a second with which this machine reads prompts: as the remembered runs on it measured,
+ * else guessed from its CPU. ledger may be NULL. */
+double pl_choose_pace(const struct pl_machine *machine, struct pl_ledger *ledger);
+
+/* Seconds a trial of `requests` requests of prompt and answer would take at that pace, loading
+ * included. A rough and careful figure, for choosing; never shown. */
+double pl_choose_seconds(const struct pl_choice *choice, double pace, uint32_t requests,
+                         uint64_t prompt, uint64_t answer);
 
 #endif

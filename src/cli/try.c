@@ -112,10 +112,10 @@ static int pl_try_choose(struct pl_try *t, struct pl_err *err)
 {
     static struct pl_choice choice[PL_CHOICES_MAX];
     int n = pl_choose_all(&t->machine, t->ledger, choice, err);
+    double pace = pl_choose_pace(&t->machine, t->ledger);
     for (int i = 0; i < n; i++) {
-        double seconds =
-            pl_choose_seconds(choice[i].row, choice[i].decode, t->machine.cpu.threads_allowed,
-                              (uint32_t)(t->repeats + t->warmups), t->prompt, t->predict);
+        double seconds = pl_choose_seconds(&choice[i], pace, (uint32_t)(t->repeats + t->warmups),
+                                           t->prompt, t->predict);
         if (seconds > PL_AUTO_SECONDS && i + 1 < n)
             continue;
         (void)PL_FMT(t->spec, "%s", choice[i].row->id);
