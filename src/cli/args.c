@@ -19,6 +19,13 @@ const struct pl_opt_value *pl_cli_opt(const struct pl_cli *cli, const char *name
     return &absent;
 }
 
+/* "try: ", or nothing without a command. */
+static const char *pl_args_verb(const struct pl_verb *verb, char out[40])
+{
+    (void)pl_fmt(out, 40, "%s%s", verb->name, verb->name[0] != '\0' ? ": " : "");
+    return out;
+}
+
 static int pl_args_unknown(const struct pl_cli *cli, const char *word, struct pl_err *err)
 {
     char all[PL_NAMES_MAX][40];
@@ -37,13 +44,14 @@ static int pl_args_unknown(const struct pl_cli *cli, const char *word, struct pl
     for (size_t i = 0; i < n; i++)
         names[i] = all[i];
     names[n] = NULL;
-    (void)pl_fail(err, -EINVAL, "%s: unknown option '%.60s'", cli->verb->name, word);
+    char verb[40];
+    const char *name = cli->verb->name, *gap = name[0] != '\0' ? " " : "";
+    (void)pl_fail(err, -EINVAL, "%sunknown option '%.60s'", pl_args_verb(cli->verb, verb), word);
     const char *near = pl_nearest(word, names);
     if (near != NULL)
-        (void)pl_hint(err, "did you mean %s? 'plimsoll %s --help' lists all", near,
-                      cli->verb->name);
+        (void)pl_hint(err, "did you mean %s? 'plimsoll%s%s --help' lists all", near, gap, name);
     else
-        (void)pl_hint(err, "'plimsoll %s --help' lists the options", cli->verb->name);
+        (void)pl_hint(err, "'plimsoll%s%s --help' lists the options", gap, name);
     return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
 }
 
@@ -129,14 +137,16 @@ static int pl_args_option(struct pl_cli *cli, int argc, char **argv, int i, stru
 static int pl_args_count(const struct pl_cli *cli, struct pl_err *err)
 {
     const struct pl_verb *verb = cli->verb;
+    char text[40];
     if (cli->n_arg < verb->args_min)
-        (void)pl_fail(err, -EINVAL, "%s: missing argument", verb->name);
+        (void)pl_fail(err, -EINVAL, "%smissing argument", pl_args_verb(verb, text));
     else if (cli->n_arg > verb->args_max)
-        (void)pl_fail(err, -EINVAL, "%s: unexpected argument '%.60s'", verb->name,
+        (void)pl_fail(err, -EINVAL, "%sunexpected argument '%.60s'", pl_args_verb(verb, text),
                       cli->arg[verb->args_max]);
     else
         return 0;
-    (void)pl_hint(err, "usage: plimsoll %s %s", verb->name, verb->args);
+    (void)pl_hint(err, "usage: plimsoll%s%s %s", verb->name[0] != '\0' ? " " : "", verb->name,
+                  verb->args);
     return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
 }
 

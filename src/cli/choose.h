@@ -16,8 +16,8 @@ struct pl_choice {
     struct pl_rate decode;
 };
 
-/* Catalogue models at PL_CATALOGUE_QUANT that are safe on the machine with one slot and at least
- * PL_CHOICE_CTX_MIN tokens of context, largest first. Returns how many, or negative. */
+/* Catalogue models at PL_CATALOGUE_QUANT that are safe on the machine's CPU with one slot and at
+ * least PL_CHOICE_CTX_MIN tokens of context, largest first. Returns how many, or negative. */
 #define PL_CHOICE_CTX_MIN 4096u
 int pl_choose_all(const struct pl_machine *machine, struct pl_ledger *ledger,
                   struct pl_choice out[PL_CHOICES_MAX], struct pl_err *err);

@@ -48,6 +48,39 @@ static void pl_home_table(const struct pl_choice *c, int n, bool colour, struct 
     (void)pl_table_free(t);
 }
 
+static bool pl_home_has_device(const struct pl_machine *m)
+{
+    for (uint32_t i = 0; i < m->n_pool; i++) {
+        if (m->pool[i].kind == PL_POOL_DEDICATED || m->pool[i].kind == PL_POOL_UNIFIED)
+            return true;
+    }
+    return false;
+}
+
+static void pl_home_next(const struct pl_machine *m, const struct pl_choice *c, int n,
+                         struct pl_str *out)
+{
+    if (n == 0) {
+        pl_str_addf(out, "\n%s\n\nnext:  plimsoll estimate MODEL -c 2048\n",
+                    pl_known(pl_machine_available(m, "ram"))
+                        ? "No model of the catalogue fits into what is available now."
+                        : "What fits cannot be told: the available memory is unknown.");
+        return;
+    }
+    bool device = pl_home_has_device(m);
+    if (device)
+        pl_str_add(out, "(on the CPU alone: layers on a GPU are not predicted yet)\n");
+    if (m->this_system && c[0].decode.source == PL_SOURCE_UNKNOWN)
+        pl_str_add(out, "(speed: plimsoll assess --bandwidth measures what it needs)\n");
+    pl_str_add(out, "\nnext:  ");
+    if (m->this_system)
+        pl_str_add(out, "plimsoll try --auto   run one here and measure: two minutes\n       ");
+    /* the settings of the table: others may not fit */
+    pl_str_addf(out, "plimsoll estimate %s -c %llu -np 1%s%s   its memory, part by part\n",
+                c[0].row->id, (unsigned long long)c[0].n_ctx, device ? " -ngl 0" : "",
+                m->this_system ? "" : " --machine FILE");
+}
+
 static void pl_home_json(struct pl_cli *cli, const struct pl_machine *m, const struct pl_choice *c,
                          int n)
 {
@@ -84,27 +117,19 @@ static int pl_home_run(struct pl_cli *cli, struct pl_err *err)
     (void)pl_ledger_close(ledger);
     if (n < 0)
         return n;
+    /* no room known is not no room */
+    int status =
+        pl_known(pl_machine_available(&machine, "ram")) ? PL_EXIT_YES : PL_EXIT_CANNOT_TELL;
     if (cli->json) {
         pl_home_json(cli, &machine, choice, n);
-        return PL_EXIT_YES;
+        return status;
     }
-    bool colour = pl_colour_wanted(STDOUT_FILENO);
     pl_machine_summary(&machine, &cli->out);
     pl_home_bar(&machine, &cli->out);
-    if (n > 0) {
-        pl_home_table(choice, n, colour, &cli->out);
-        if (choice[0].decode.source == PL_SOURCE_UNKNOWN)
-            pl_str_add(&cli->out, "(speed: plimsoll assess --bandwidth measures what it needs)\n");
-        pl_str_addf(
-            &cli->out,
-            "\nnext:  plimsoll try --auto               run one here and measure: two minutes\n"
-            "       plimsoll estimate %s   its memory, part by part\n",
-            choice[0].row->id);
-    } else {
-        pl_str_add(&cli->out, "\nNo model of the catalogue fits into what is available now.\n"
-                              "\nnext:  plimsoll estimate MODEL -c 2048\n");
-    }
-    return PL_EXIT_YES;
+    if (n > 0)
+        pl_home_table(choice, n, pl_colour_wanted(STDOUT_FILENO), &cli->out);
+    pl_home_next(&machine, choice, n, &cli->out);
+    return status;
 }
 
 static const struct pl_opt pl_home_opts[] = {

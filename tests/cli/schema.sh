@@ -46,6 +46,13 @@ done
 
 valid "version" version
 
+printf '{"schema": "plimsoll.assess/1", "pools": [{"pool": "ram", "kind": "host"}]}' >"$T/unknown.json"
+for machine in '' "--machine=$T/unknown.json"; do
+    run "$PLIMSOLL" ${machine:+"$machine"} --json
+    ok "no command ${machine:+with a machine of which nothing is known}" \
+        "$python" "$validate" "$schemas/home.json" "$T/.out"
+done
+
 if offers runs; then
     valid "runs: no ledger" runs
     ok "runs: a ledger to read" "$PLIMSOLL_BUILD/tests/unit/make_ledger" "$T/runs.db"

@@ -1,0 +1,161 @@
+#!/bin/bash
+# plimsoll estimate as a user meets it: what it prints, and every exit status.
+. "$(dirname "$0")/../lib.sh"
+command -v jq >/dev/null || skip_all "jq is not installed"
+estimate() { run "$PLIMSOLL" estimate "$@"; }
+json() { # EXPRESSION of the JSON in $out
+    jq -r "$1" <<<"$out"
+}
+# machine NAME AVAILABLE [MORE-POOLS]: a machine file; AVAILABLE "" is unknown
+machine() {
+    printf '{"schema": "plimsoll.assess/1", "pools": [{"pool": "ram", "kind": "host"%s}%s]}\n' \
+        "${2:+, \"capacity\": 68719476736, \"available\": $2}" "${3:-}" >"$T/$1.json"
+}
+machine tiny 1073741824
+machine big 64424509440
+machine unknown ''
+machine gpu 64424509440 ', {"pool": "gpu0", "kind": "dedicated", "capacity": 25769803776, "available": 24000000000}'
+
+# what it prints
+estimate smollm2-135m -c 4096 -M "$T/big.json"
+is "table: exit 0" "$status" 0
+like "table: the model" "$out" '^smollm2-135m Q4_K_M +llama, 0\.13B parameters'
+like "table: the settings in use" "$out" '^settings +context 4096 '
+for part in weights kv compute output runtime steady peak 'load peak' 'largest allocation'; do
+    like "table: $part" "$out" "^$part +[0-9.]+ MiB +.* (derived|assumed)\$"
+done
+like "table: the verdict" "$out" '^verdict +safe$'
+like "table: unknown speed is not 0" "$out" '^speed +unknown: '
+is "table: silent on stderr" "$err" ""
+unlike "table: a figure's reason only when asked" "$out" 'layers x cells'
+estimate smollm2-135m -c 4096 -M "$T/big.json" --why
+like "--why: the reasons" "$out" '^kv .*layers x cells'
+
+estimate smollm2-135m -c 4096 -M "$T/big.json" --json
+is "--json: exit 0" "$status" 0
+is "--json: schema" "$(json .schema)" plimsoll.estimate/1
+is "--json: KV is layers x cells x (K + V) x 2 bytes" "$(json '.pools[0].parts.kv.bytes')" \
+    $((30 * 4096 * (192 + 192) * 2))
+is "--json: unknown is null" "$(json '.speed.prefill_tokens_per_second.value')" null
+is "--json: steady is the sum of the parts" \
+    "$(json '[.pools[0].parts[].bytes] | add')" "$(json '.pools[0].steady.bytes')"
+is "--json: no interval is upside down" \
+    "$(json '[.. | objects | select(.low != null and (.low > .bytes or .bytes > .high) and .bytes != null)] | length')" 0
+
+# exit statuses
+estimate qwen3-8b -c 8192 -M "$T/big.json"
+is "fits: exit 0" "$status" 0
+estimate qwen3-8b -c 8192 -M "$T/tiny.json"
+is "does not fit: exit 1" "$status" 1
+like "does not fit: where, and by how much" "$out" \
+    '^ +ram: needs [0-9.]+ GiB, 1\.00 GiB available: [0-9.]+ GiB short$'
+estimate qwen3-8b -c 8192 -M "$T/unknown.json"
+is "available memory unknown: exit 3" "$status" 3
+like "available memory unknown: said" "$out" '^verdict +cannot_tell$'
+like "available memory unknown: why" "$out" '^ +ram: available memory is unknown'
+estimate qwen3-8b -c 8192 -M "$T/gpu.json"
+is "a GPU and no -ngl: exit 3" "$status" 3
+like "a GPU and no -ngl: a way out" "$err" '^hint: -ngl 0 '
+is "a GPU and no -ngl: no figure" "$out" ""
+estimate qwen3-8b -c 8192 -ngl 0 -M "$T/gpu.json"
+is "a GPU and -ngl 0: exit 0" "$status" 0
+estimate qwen3-8b -ngl 12 -M "$T/gpu.json"
+is "a GPU and -ngl 12: exit 3" "$status" 3
+estimate qwen3-8b -md draft.gguf
+is "a draft model: exit 3" "$status" 3
+like "a draft model: named" "$err" '^plimsoll: -md '
+for bad in '--ctx-sise 5:--ctx-size' '--cache-typ-k q8_0:--cache-type-k'; do
+    read -ra words <<<"${bad%%:*}"
+    estimate qwen3-8b "${words[@]}"
+    is "${words[0]}: exit 2" "$status" 2
+    like "${words[0]}: the nearest" "$err" "did you mean ${bad#*:}\\?"
+done
+for bad in '-c five' '-c -1' '-c 99999999999' '-ctk q8_9' '-fa perhaps' '-ngl some' '-np 257' '-b 0' \
+    '-ctv q8_0 -fa off' '--port 0' '-c' '-lm tape'; do
+    read -ra words <<<"$bad"
+    estimate qwen3-8b "${words[@]}"
+    is "$bad: exit 2" "$status" 2
+    is "$bad: nothing on stdout" "$out" ""
+    like "$bad: one line, perhaps with a hint" "$(grep -c . <<<"$err")" '^[12]$'
+done
+estimate
+is "no model: exit 2" "$status" 2
+echo '{' >"$T/bad.json"
+estimate qwen3-8b -M "$T/bad.json"
+is "a machine file that is none: exit 2" "$status" 2
+like "a machine file that is none: its line" "$err" "^plimsoll: $T/bad.json:[0-9]+:"
+
+# the environment counts as it does for llama-server, and a flag goes before it
+run env LLAMA_ARG_CTX_SIZE=2048 "$PLIMSOLL" estimate smollm2-135m --json
+is "LLAMA_ARG_CTX_SIZE" "$(json .settings.n_ctx)" 2048
+run env LLAMA_ARG_CTX_SIZE=2048 "$PLIMSOLL" estimate smollm2-135m -c 1024 --json
+is "LLAMA_ARG_CTX_SIZE, and a flag" "$(json .settings.n_ctx)" 1024
+run env LLAMA_ARG_CTX_SIZE=much "$PLIMSOLL" estimate smollm2-135m
+is "LLAMA_ARG_CTX_SIZE, senseless: exit 2" "$status" 2
+like "LLAMA_ARG_CTX_SIZE, senseless: named" "$err" '^plimsoll: LLAMA_ARG_CTX_SIZE: '
+
+# the prompt cache may grow until nothing is left: constrained, and the advice is right
+estimate qwen2.5-0.5b -c 4096 -M "$T/tiny.json"
+is "prompt cache: exit 0" "$status" 0
+like "prompt cache: constrained" "$out" '^verdict +constrained$'
+advice=$(sed -nE 's/.*cap it with --cache-ram ([0-9]+)$/\1/p' <<<"$out")
+like "prompt cache: advice" "$advice" '^[1-9][0-9]*$'
+estimate qwen2.5-0.5b -c 4096 -M "$T/tiny.json" --cache-ram "$advice" --strict
+like "prompt cache: the advice taken: safe" "$out" '^verdict +safe$'
+is "prompt cache: the advice taken: exit 0" "$status" 0
+estimate qwen2.5-0.5b -c 4096 -M "$T/tiny.json" --cache-ram $((advice + 1))
+like "prompt cache: one MiB more: constrained" "$out" '^verdict +constrained$'
+estimate qwen2.5-0.5b -c 4096 -M "$T/tiny.json" --cache-ram -1
+like "prompt cache: no limit: constrained" "$out" '^verdict +constrained$'
+
+# what is available lies inside the interval: fragile
+estimate qwen2.5-0.5b -c 4096 --cache-ram 0 -M "$T/big.json" --json
+likely=$(json '[.pools[0].steady.bytes, .pools[0].load_peak.bytes] | max')
+high=$(json '[.pools[0].steady.high, .pools[0].load_peak.high] | max')
+machine between $(((likely + high) / 2))
+machine enough "$high"
+machine short $((likely - 1))
+estimate qwen2.5-0.5b -c 4096 --cache-ram 0 -M "$T/between.json"
+is "fragile: exit 0" "$status" 0
+like "fragile: said" "$out" '^verdict +fragile$'
+like "fragile: why" "$out" '^ +ram: likely .* fits, but it may reach '
+estimate qwen2.5-0.5b -c 4096 --cache-ram 0 -M "$T/between.json" --strict
+is "fragile, --strict: exit 1" "$status" 1
+estimate qwen2.5-0.5b -c 4096 --cache-ram 0 -M "$T/enough.json" --strict
+is "available is just the high end: exit 0" "$status" 0
+estimate qwen2.5-0.5b -c 4096 --cache-ram 0 -M "$T/short.json"
+is "one byte short of likely: exit 1" "$status" 1
+
+# a file and the catalogue model it stands for need the same
+for m in qwen2.5-0.5b:q4_k_m smollm2-135m:q8_0; do
+    "$PLIMSOLL" ghost "$m" -o "$T/g.gguf" >/dev/null
+    estimate "$m" -c 8192 -np 3 -ctk q8_0 -M "$T/big.json" --json
+    want=$(json '{settings, pools, speed, verdict}')
+    estimate "$T/g.gguf" -c 8192 -np 3 -ctk q8_0 -M "$T/big.json" --json
+    is "$m: its ghost needs the same" "$(json '{settings, pools, speed, verdict}')" "$want"
+done
+
+# an architecture nobody predicts yet: the header of a sound file, renamed in place
+head -c 2000000 "$T/g.gguf" | LC_ALL=C sed 's/llama/mamba/g' >"$T/head"
+dd if="$T/head" of="$T/g.gguf" conv=notrunc bs=1M 2>/dev/null
+estimate "$T/g.gguf"
+is "an unknown architecture: exit 3" "$status" 3
+like "an unknown architecture: named" "$err" "^plimsoll: cannot tell: architecture 'mamba'"
+is "an unknown architecture: no figure" "$out" ""
+
+# what was measured before is cited
+if [ -n "${PLIMSOLL_ENGINES:-}" ] && engine llama-server >/dev/null; then
+    flags="-c 4096 -t 1 -tb 1 --cache-ram 0"
+    ok "a run to cite" "$PLIMSOLL" try smollm2-135m $flags -p 64 -n 4 -r 1 --warmup 0
+    estimate smollm2-135m $flags
+    like "the run is cited, and what it measured" "$out" \
+        '^run 1 +2[0-9-]+: smollm2-135m Q4_K_M -c 4096 .* measured [0-9]+ MiB'
+    estimate smollm2-135m $flags --json
+    is "--json: the run is cited" "$(json '.runs[0].id')" 1
+    estimate smollm2-135m --ledger "$T/empty.db" --json
+    is "another ledger: nothing is cited" "$(json '.runs | length')" 0
+    not_ok "another ledger: reading makes none" test -e "$T/empty.db"
+else
+    skip "a cited run" "no engines: PLIMSOLL_ENGINES names no folder"
+fi
+done_testing
