@@ -65,6 +65,7 @@ int pl_ghost_cache_get(const struct pl_model *m, const char *name, const char *q
         }
         (void)pl_model_free(old);
     }
+    (void)pl_ghost_sweep(folder);
     rc = pl_ghost_write(m, path, o, &written, err);
     return rc < 0 ? rc : pl_gguf_read(path, ret, err);
 }

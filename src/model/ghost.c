@@ -95,8 +95,11 @@ static int pl_ghost_create(struct pl_ghost *g, struct pl_err *err)
         if (!PL_FMT(g->part, "%.*s.plimsoll-%ld-%d.part", dir, g->path, (long)getpid(), k))
             return pl_ghost_system(g, -ENAMETOOLONG, err);
         g->fd = open(g->part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (g->fd >= 0)
+        if (g->fd >= 0) {
+            struct flock held = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+            (void)fcntl(g->fd, F_OFD_SETLK, &held); /* tells pl_ghost_sweep: somebody writes */
             return 0;
+        }
         if (errno != EEXIST)
             break;
     }

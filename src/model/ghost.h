@@ -43,4 +43,9 @@ struct pl_ghost_written {
 int pl_ghost_write(const struct pl_model *m, const char *path, const struct pl_ghost_options *o,
                    struct pl_ghost_written *ret, struct pl_err *err);
 
+/* Removes what killed writers left unfinished in a folder of ghosts: files of the name that
+ * pl_ghost_write gives to its unfinished ones, that nobody holds, not written to for a minute.
+ * Returns how many. Best effort: what cannot be removed stays. */
+unsigned pl_ghost_sweep(const char *dir);
+
 #endif

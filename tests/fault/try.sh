@@ -86,8 +86,13 @@ ok "killed: most of them were under way" test $((killed * 2)) -gt "$rounds"
 is "killed: no engine is left (after ms)" "$left_engine" ""
 is "killed: the ledger opens and is whole (after ms)" "$left_ledger" ""
 is "killed: no half ghost has a final name (after ms)" "$left_ghost" ""
+# what they left unfinished goes with the next ghost, once it is old enough to be nobody's
+: >"$ghosts/.plimsoll-1-0.part"
+find "$ghosts" -name '.plimsoll-*' -exec touch -d '2 minutes ago' {} +
+rm -f "$ghosts"/*.gguf
 run "$PLIMSOLL" try $small -p 64 -n 4
 is "after all the kills: exit 0" "$status" 0
+is "after all the kills: no unfinished ghost is left" "$(find "$ghosts" -name '.plimsoll-*')" ""
 
 # 2. signals: while loading and while serving
 # signalled NAME SIGNAL STATUS WORDS: sent once stderr has WORDS
@@ -168,4 +173,34 @@ ok "two at once: the ghost is whole" ghosts_whole
 is "two at once: no part of a ghost is left" "$(find "$XDG_CACHE_HOME" -name '.plimsoll-*')" ""
 [ "$tap_failed" -eq 0 ] || diag "$(tail -n 3 "$T"/err.[ab])"
 ok "no engine is left" no_engine
+
+# 5. the disk fills while it measures: what was measured is printed, what was stored stays
+mkdir "$T/disk"
+trap 'umount "$T/disk" 2>/dev/null; rm -rf "$T"' EXIT
+if mount -t tmpfs -o size=400k none "$T/disk" 2>/dev/null; then
+    "$PLIMSOLL_BUILD/tests/unit/make_ledger" "$T/disk/l.db" >/dev/null
+    before=$("$PLIMSOLL" runs --ledger "$T/disk/l.db")
+    : >"$T/err"
+    "$PLIMSOLL" try $small -p 64 -n 100 --ledger "$T/disk/l.db" >"$T/out" 2>"$T/err" &
+    pid=$!
+    for _ in $(seq 3000); do
+        grep -q loading "$T/err" && break
+        kill -0 $pid 2>/dev/null || break
+        sleep 0.01
+    done
+    dd if=/dev/zero of="$T/disk/fill" bs=4k 2>/dev/null
+    wait $pid
+    is "disk full at the end: exit 4" "$?" 4
+    like "disk full at the end: said" "$(cat "$T/err")" \
+        "^plimsoll: $T/disk/l.db: cannot .* the ledger: the disk is full"
+    like "disk full at the end: the measurement is printed" "$(cat "$T/out")" '^steady .* MiB'
+    is "disk full at the end: what was stored is there" \
+        "$("$PLIMSOLL" runs --ledger "$T/disk/l.db")" "$before"
+    rm "$T/disk/fill"
+    run "$PLIMSOLL" try $small -p 64 -n 4 --ledger "$T/disk/l.db"
+    is "disk full at the end: goes on when there is room" "$status" 0
+    umount "$T/disk"
+else
+    skip "disk full at the end" "mounting is not allowed"
+fi
 done_testing

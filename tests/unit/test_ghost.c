@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct pl_tree tree;
@@ -360,6 +362,39 @@ static void what_is_no_ghost_stays(void **state)
     (void)pl_model_free(m);
 }
 
+/* A file of that name that was last written an hour ago; held by the returned descriptor. */
+static int unfinished(const char *name)
+{
+    const struct timespec old[2] = {{.tv_sec = time(NULL) - 3600}, {.tv_sec = time(NULL) - 3600}};
+    char path[200];
+    int fd = open(in_tree(name, path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(futimens(fd, old), 0);
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    assert_int_equal(fcntl(fd, F_OFD_SETLK, &whole), 0);
+    return fd;
+}
+
+static void what_killed_writers_left_goes(void **state)
+{
+    (void)state;
+    char path[200];
+    int held = unfinished(".plimsoll-1-0.part");
+    (void)close(unfinished(".plimsoll-2-0.part"));
+    (void)close(unfinished(".plimsoll-2-0.gguf"));
+    (void)close(unfinished("model.part"));
+    int young = open(in_tree(".plimsoll-3-0.part", path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    (void)close(young);
+    assert_int_equal(symlink("model.part", in_tree(".plimsoll-4-0.part", path)), 0);
+    assert_int_equal(files_in_tree(), 6);
+    assert_int_equal(pl_ghost_sweep(tree.dir), 1); /* of process 2 alone */
+    assert_int_equal(files_in_tree(), 5);
+    assert_int_equal(access(in_tree(".plimsoll-2-0.part", path), F_OK), -1);
+    (void)close(held); /* as when its process ends */
+    assert_int_equal(pl_ghost_sweep(tree.dir), 1);
+    assert_int_equal(pl_ghost_sweep(in_tree("absent", path)), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +406,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_missing_tokenizer_is_made, tree_begin, tree_end),
         cmocka_unit_test_setup_teardown(nothing_is_left_behind, tree_begin, tree_end),
         cmocka_unit_test_setup_teardown(what_is_no_ghost_stays, tree_begin, tree_end),
+        cmocka_unit_test_setup_teardown(what_killed_writers_left_goes, tree_begin, tree_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
