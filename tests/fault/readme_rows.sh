@@ -76,9 +76,12 @@ row_port_taken() {
 row_too_big() {
     real_engine || { skip=$no_engine; return; }
     # an engine that tells what it was started for
-    printf '#!/bin/bash\necho "$*" >>"%s"\nengine_exec llama-server "$@"\n' "$T/calls" >"$T/told"
+    {
+        printf '#!/bin/bash\necho "$*" >>"%s"\n' "$T/calls"
+        declare -f # those of lib.sh
+        echo 'engine_exec llama-server "$@"'
+    } >"$T/told"
     chmod +x "$T/told"
-    export -f engine engine_exec
     it "$PLIMSOLL" try llama-3.3-70b -c 100000000 --engine "$T/told"
     is "too big: exit 1 of try" "$status" 1
     like "too big: --force is named" "$err" '^hint: .*--force starts it anyway'
