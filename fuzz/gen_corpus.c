@@ -249,6 +249,71 @@ static void pl_gen_foreign(void)
     pl_put(&g, "foreign.safetensors");
 }
 
+/* One layer of a dense decoder, with what moves the estimate. */
+static void pl_gen_dense(const char *arch, const char *name, uint64_t head_k, uint64_t layers)
+{
+    static const char *const suffixes[] = {
+        "block_count",          "embedding_length",        "feed_forward_length",
+        "attention.head_count", "attention.head_count_kv", "attention.key_length",
+        "context_length"};
+    const uint64_t values[] = {layers, 32, 96, 2, 1, head_k, 4096};
+    const uint64_t q = 2 * head_k, v = 16;
+    const struct {
+        const char *name;
+        uint64_t ne0, ne1;
+        uint32_t type;
+    } tensors[] = {
+        {"token_embd.weight",        32,     8,      0},
+        {"output_norm.weight",       32,     0,      0},
+        {"blk.0.attn_norm.weight",   32,     0,      0},
+        {"blk.0.attn_q.weight",      32,     q,      8},
+        {"blk.0.attn_k.weight",      32,     head_k, 2},
+        {"blk.0.attn_v.weight",      32,     v,      8},
+        {"blk.0.attn_output.weight", q,      32,     8},
+        {"blk.0.ffn_norm.weight",    32,     0,      0},
+        {"blk.0.ffn_gate.weight",    32,     96,     2},
+        {"blk.0.ffn_up.weight",      32,     96,     2},
+        {"blk.0.ffn_down.weight",    96,     32,     2},
+        {"blk.0.attn_q_norm.weight", head_k, 0,      0},
+        {"blk.0.attn_k_norm.weight", head_k, 0,      0},
+    };
+    const size_t n_tensor =
+        sizeof(tensors) / sizeof(tensors[0]) - (strcmp(arch, "qwen3") == 0 ? 0 : 2);
+    struct pl_make g;
+    char key[64];
+    uint64_t at = 0;
+    pl_make_start(&g, false);
+    pl_make_head(&g, 3, n_tensor, 2 + sizeof(values) / sizeof(values[0]));
+    pl_make_key_str(&g, "general.architecture", arch);
+    pl_make_key_int(&g, "general.alignment", PL_KV_U32, 32);
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        (void)PL_FMT(key, "%s.%s", arch, suffixes[i]);
+        pl_make_key_int(&g, key, PL_KV_U32, values[i]);
+    }
+    for (size_t i = 0; i < n_tensor; i++) {
+        uint64_t n = tensors[i].ne0 * (tensors[i].ne1 > 0 ? tensors[i].ne1 : 1);
+        uint64_t bytes = tensors[i].type == 0   ? n * 4
+                         : tensors[i].type == 8 ? n / 32 * 34
+                                                : n / 32 * 18;
+        pl_make_tensor(&g, tensors[i].name, tensors[i].ne0, tensors[i].ne1, tensors[i].type, at);
+        at += (bytes + 31) / 32 * 32;
+    }
+    pl_make_pad(&g, 32);
+    pl_make_zeros(&g, at);
+    (void)PL_FMT(key, "../estimate/%s", name);
+    pl_put(&g, key);
+}
+
+static void pl_gen_estimate(void)
+{
+    pl_gen_dense("llama", "llama.gguf", 16, 1);
+    pl_gen_dense("qwen2", "qwen2.gguf", 32, 1);
+    pl_gen_dense("qwen3", "qwen3.gguf", 16, 1);
+    pl_gen_dense("mistral3", "mistral3.gguf", 16, 1);
+    pl_gen_dense("qwen3", "layer-missing.gguf", 16, 2);
+    pl_gen_dense("llama", "heads-odd.gguf", 48, 1);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -266,5 +331,6 @@ int main(int argc, char **argv)
     pl_gen_split("split-cycle.parts", (const uint64_t[3]){0, 0, 2}, 3);
     pl_gen_split("split-count.parts", (const uint64_t[3]){0, 1, 2}, 4);
     pl_gen_foreign();
+    pl_gen_estimate();
     return pl_failed;
 }

@@ -56,8 +56,8 @@ static void compute_buffers_as_reported(void **state)
                                 .flash_attn = rows[i].fa,
                                 .type_k = rows[i].type_k,
                                 .type_v = rows[i].type_v};
-        uint64_t bytes = 0;
-        assert_true(pl_graph_dense_bytes(&g, &r, rows[i].slots, &bytes));
+        uint64_t bytes = 0, miss = 0;
+        assert_true(pl_graph_dense_bytes(&g, &r, rows[i].slots, &bytes, &miss));
         double mib = (double)bytes / (double)PL_MIB;
         assert_true(mib > rows[i].mib - 0.006 && mib < rows[i].mib + 0.006);
     }

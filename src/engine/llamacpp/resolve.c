@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "domain/tensor_type.h"
+#include "engine/llamacpp/tensors.h"
 
 #include <errno.h>
 #include <string.h>
@@ -26,6 +27,13 @@ static int pl_cannot(struct pl_err *err, const char *arch, const char *why)
     return pl_exit_as(err, -ENOTSUP, PL_EXIT_CANNOT_TELL);
 }
 
+static int pl_geometry_bad(struct pl_err *err, const struct pl_model *m, const char *what)
+{
+    (void)pl_fail(err, -EBADMSG, "the header %s", what);
+    pl_err_at(err, m->path, 0, 0);
+    return -EBADMSG;
+}
+
 static int pl_geometry_supported(const struct pl_model *m, struct pl_err *err)
 {
     bool dense = false;
@@ -40,25 +48,25 @@ static int pl_geometry_supported(const struct pl_model *m, struct pl_err *err)
     /* src/models/{llama,qwen2,qwen3}.cpp do not read the window; mistral3 may. */
     if (pl_model_arch_u64(m, "attention.sliding_window", 0) > 0 && pl_streq(m->arch, "mistral3"))
         return pl_cannot(err, m->arch, "with a sliding window is not predicted yet");
+    /* src/models/mistral3.cpp: queries are multiplied with a scale by position */
+    const struct pl_kv *scale = pl_model_arch_kv(m, "attention.temperature_scale");
+    if (scale != NULL && pl_streq(m->arch, "mistral3") && !(scale->f >= 0 && scale->f <= 0))
+        return pl_cannot(err, m->arch, "with attention temperature is not predicted yet");
     static const char *const varying[] = {"attention.head_count", "attention.head_count_kv",
                                           "feed_forward_length"};
     for (size_t i = 0; i < sizeof(varying) / sizeof(varying[0]); i++) {
         const struct pl_kv *kv = pl_model_arch_kv(m, varying[i]);
         if (kv == NULL || kv->type != PL_KV_ARRAY)
             continue;
+        /* src/llama-model-loader.cpp, get_key_or_arr: "wrong array length" */
+        if (kv->count != pl_model_arch_u64(m, "block_count", 0))
+            return pl_geometry_bad(err, m, "holds an array of another length than block_count");
         for (uint64_t il = 1; il < kv->count; il++) {
             if (kv->ints == NULL || kv->ints[il] != kv->ints[0])
                 return pl_cannot(err, m->arch, "with layers of unlike width is not predicted yet");
         }
     }
     return 0;
-}
-
-static int pl_geometry_bad(struct pl_err *err, const struct pl_model *m, const char *what)
-{
-    (void)pl_fail(err, -EBADMSG, "the header %s", what);
-    pl_err_at(err, m->path, 0, 0);
-    return -EBADMSG;
 }
 
 /* src/llama-vocab.cpp: the tokens decide; vocab_size counts only without a tokenizer. */
@@ -84,7 +92,7 @@ int pl_llamacpp_geometry(const struct pl_model *m, struct pl_geometry *ret, stru
         .n_head = pl_model_arch_u64(m, "attention.head_count", 0),
         .n_ctx_train = pl_model_arch_u64(m, "context_length", 0),
         .n_vocab = pl_geometry_vocab(m),
-        .qk_norm = pl_model_tensor(m, "blk.0.attn_q_norm.weight") != NULL,
+        .qk_norm = pl_streq(m->arch, "qwen3"),
         .qkv_bias = pl_model_tensor(m, "blk.0.attn_q.bias") != NULL,
         .tied = pl_model_tensor(m, "output.weight") == NULL,
     };
@@ -103,8 +111,10 @@ int pl_llamacpp_geometry(const struct pl_model *m, struct pl_geometry *ret, stru
         return pl_geometry_bad(err, m, "holds head sizes no model has");
     if (g.n_vocab == 0)
         return pl_geometry_bad(err, m, "gives no vocabulary size");
-    *ret = g;
-    return 0;
+    rc = pl_llamacpp_tensors(m, &g, &g.plain, err);
+    if (rc == 0)
+        *ret = g;
+    return rc;
 }
 
 /* Quantised caches: src/llama-context.cpp, llama_init_from_model */
@@ -130,7 +140,10 @@ static int pl_resolve_cache_types(const struct pl_settings *s, const struct pl_g
 static int pl_resolve_slots(const struct pl_settings *s, struct pl_resolved *r, struct pl_err *err)
 {
     bool automatic = s->n_parallel < 0;
-    r->n_seq = automatic ? PL_AUTO_PARALLEL : s->n_parallel == 0 ? 1 : (uint64_t)s->n_parallel;
+    if (s->n_parallel == 0) /* common/arg.cpp: "invalid value for n_parallel" */
+        return pl_exit_as(err, pl_fail(err, -EINVAL, "-np 0: the engine wants at least one slot"),
+                          PL_EXIT_USAGE);
+    r->n_seq = automatic ? PL_AUTO_PARALLEL : (uint64_t)s->n_parallel;
     r->kv_unified = s->kv_unified == PL_AUTO ? automatic : s->kv_unified == PL_ON;
     if (automatic)
         r->kv_unified = true; /* server.cpp sets both together */
@@ -187,10 +200,15 @@ int pl_llamacpp_resolve(const struct pl_settings *s, const struct pl_geometry *g
             r.n_ctx_seq = PL_CTX_PAD;
         r.n_ctx = r.n_ctx_seq * r.n_seq;
     }
-    /* tools/server/server-context.cpp, server_n_outputs_max, without speculation */
-    r.n_outputs = r.n_seq < s->n_batch ? r.n_seq : s->n_batch;
-    if (r.n_outputs == 0)
-        r.n_outputs = 1;
+    /* tools/server/server-context.cpp, server_n_outputs_max, without speculation: the smaller of
+     * slots and batch; src/llama-context.cpp, graph_reserve, then asserts one row per slot. */
+    if (s->n_batch < r.n_seq) {
+        (void)pl_fail(err, -EINVAL,
+                      "-b %llu: the engine needs a batch of one token per slot (%llu)",
+                      (unsigned long long)s->n_batch, (unsigned long long)r.n_seq);
+        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+    }
+    r.n_outputs = r.n_seq;
     *ret = r;
     return 0;
 }

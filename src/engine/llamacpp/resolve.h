@@ -13,6 +13,7 @@
 struct pl_geometry {
     uint64_t n_layer, n_embd, n_ff, n_head, n_head_kv, head_k, head_v, n_vocab, n_ctx_train;
     bool qk_norm, qkv_bias, tied;
+    bool plain; /* no tensor asks for an operation whose buffer is not proved */
 };
 
 /* Reads and checks the geometry. -ENOTSUP (exit 3, "cannot tell") for an architecture whose

@@ -1,0 +1,122 @@
+/* A hostile header through the whole estimate: geometry, settings, footprint, speed. Any bytes give
+ * a footprint that keeps its promises, or an error with words.
+ *
+ * An input is a GGUF file; its last bytes also choose the settings. */
+#include "base/str.h"
+#include "engine/llamacpp/footprint.h"
+#include "engine/llamacpp/resolve.h"
+#include "engine/llamacpp/settings.h"
+#include "engine/llamacpp/speed.h"
+#include "model/gguf.h"
+
+#include <stdlib.h>
+
+#define PL_FUZZ_FLAGS 8 /* words taken from the end of the input */
+
+struct pl_fuzz_bytes {
+    const uint8_t *data;
+    size_t n;
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+static void pl_fuzz_check(bool ok)
+{
+    if (!ok)
+        abort();
+}
+
+static int pl_fuzz_open(void *ctx, const char *path, struct pl_input *ret, struct pl_err *err)
+{
+    const struct pl_fuzz_bytes *b = ctx;
+    (void)path;
+    (void)err;
+    pl_input_memory(b->data, b->n, ret);
+    return 0;
+}
+
+static void pl_fuzz_settings(struct pl_settings *s, const uint8_t *data, size_t n)
+{
+    static const char *const words[] = {
+        "-c",   "0",          "-c",    "1",   "-c",    "1000",       "-c",   "1000000000",
+        "-np",  "3",          "-np",   "256", "-np",   "-1",         "-b",   "1",
+        "-b",   "1000000000", "-ub",   "1",   "-ub",   "0",          "-ub",  "1000000000",
+        "-ctk", "q8_0",       "-ctk",  "f32", "-ctv",  "q4_0",       "-ctv", "f32",
+        "-fa",  "off",        "-fa",   "on",  "-lm",   "none",       "-lm",  "mlock",
+        "-lm",  "dio",        "-cram", "-1",  "-cram", "1000000000", "-ngl", "0",
+        "-ngl", "all",
+    };
+    const size_t n_flag = sizeof(words) / sizeof(words[0]) / 2;
+    pl_llamacpp_defaults(s);
+    for (size_t i = 0; i < PL_FUZZ_FLAGS && i < n; i++) {
+        size_t k = data[n - 1 - i] % (n_flag + 3);
+        if (k == n_flag)
+            s->repack = false;
+        else if (k == n_flag + 1)
+            s->kv_unified = PL_OFF;
+        if (k >= n_flag)
+            continue;
+        char flag[16], value[16];
+        (void)PL_FMT(flag, "%s", words[2 * k]);
+        (void)PL_FMT(value, "%s", words[2 * k + 1]);
+        char *argv[] = {flag, value};
+        pl_fuzz_check(pl_llamacpp_flag(s, 2, argv, NULL) == 2);
+    }
+}
+
+static void pl_fuzz_quantity(struct pl_quantity q)
+{
+    pl_fuzz_check(!pl_known(q) || (q.low <= q.likely && q.likely <= q.high));
+    pl_fuzz_check(pl_known(q) || (q.low == 0 && q.likely == 0 && q.high == 0));
+    pl_fuzz_check(q.why != NULL);
+}
+
+static void pl_fuzz_promises(const struct pl_model *m, const struct pl_footprint *f,
+                             const struct pl_resolved *r)
+{
+    const struct pl_pool_footprint *p = &f->pool[0];
+    pl_fuzz_check(f->n_pool == 1 && r->n_seq >= 1 && r->n_ctx_seq >= 1 && r->n_ubatch >= 1);
+    pl_fuzz_check(r->n_ctx >= r->n_ctx_seq && r->n_ubatch <= r->n_batch);
+    for (int i = 0; i < PL_PARTS; i++)
+        pl_fuzz_quantity(p->part[i]);
+    for (int i = 0; i < PL_HOLDS; i++)
+        pl_fuzz_quantity(p->hold[i]);
+    pl_fuzz_quantity(p->steady);
+    pl_fuzz_quantity(p->peak);
+    pl_fuzz_quantity(p->load_peak);
+    pl_fuzz_quantity(p->largest_allocation);
+    pl_fuzz_check(p->part[PL_PART_KV].likely > 0);
+    pl_fuzz_check(p->part[PL_PART_WEIGHTS].likely <= m->file_bytes);
+    pl_fuzz_check(!pl_known(p->steady) || p->steady.likely >= p->part[PL_PART_KV].likely);
+    pl_fuzz_check(!pl_known(p->steady) || p->peak.high >= p->steady.high);
+    struct pl_rate bandwidth = {1e9, 1e9, 1e9, PL_SOURCE_MEASURED, "fuzz"};
+    struct pl_rate v =
+        pl_llamacpp_decode_rate(m, r, p->part[PL_PART_KV].likely, r->n_ctx_seq, bandwidth);
+    pl_fuzz_check(v.low <= v.likely && v.likely <= v.high && v.low >= 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    static const struct pl_cpu avx2 = {.isa = "avx avx2 avx512f f16c fma"};
+    struct pl_fuzz_bytes bytes = {data, n};
+    struct pl_opener opener = {pl_fuzz_open, &bytes};
+    struct pl_model *m = NULL;
+    struct pl_err err = {0};
+    struct pl_settings s;
+    if (pl_gguf_read_with(&opener, "x.gguf", &m, &err) < 0)
+        return 0;
+    pl_fuzz_settings(&s, data, n);
+    for (int known = 0; known < 2; known++) {
+        struct pl_llamacpp_host host = {.cpu = known ? &avx2 : NULL, .version_known = known == 1};
+        struct pl_footprint f;
+        struct pl_resolved r;
+        err = (struct pl_err){0};
+        int rc = pl_llamacpp_footprint(m, &s, &host, &f, &r, &err);
+        if (rc == 0)
+            pl_fuzz_promises(m, &f, &r);
+        else
+            pl_fuzz_check(rc < 0 && err.code == rc && err.what[0] != '\0');
+    }
+    (void)pl_model_free(m);
+    return 0;
+}
