@@ -174,7 +174,7 @@ static struct pl_quantity pl_trial_rest(const struct pl_trial *t, uint64_t anon,
     uint64_t depth = t->o->prompt_tokens + t->o->predict_tokens;
     if (pl_llamacpp_geometry(t->o->loaded, &g, NULL) < 0)
         return PL_QUANTITY_UNKNOWN("not told apart");
-    uint64_t idle = pl_llamacpp_idle_bytes(&g, &t->f->resolved, depth);
+    uint64_t idle = pl_llamacpp_idle_bytes(&g, &t->f->resolved, t->o->prompt_tokens, depth);
     if (anon + idle < buffers)
         return PL_QUANTITY_UNKNOWN("less anonymous memory than the buffers: not all is resident");
     uint64_t rest = anon + idle - buffers;

@@ -93,14 +93,17 @@ static void pl_run_row(struct pl_table *t, const char *pool, const char *name,
                   outside ? ", outside" : "");
 }
 
-/* The most the process held at one time: its anonymous memory at its highest, and the weights,
- * which do not change. */
+/* The most the process held at one time: its anonymous memory at its highest, and the mapped
+ * weights, which do not change; without a mapping the weights are anonymous themselves. */
 static struct pl_quantity pl_run_peak(const struct pl_run *run)
 {
     uint64_t anon = run->peak.rss_anon + run->peak.rss_shmem + run->peak.swap;
     struct pl_quantity q = run->measured[PL_PART_WEIGHTS];
     if (!pl_known(q) || !pl_known(run->measured_total) || anon == 0)
         return PL_QUANTITY_UNKNOWN("not sampled");
+    enum pl_load_mode mode = run->settings.load_mode;
+    if (mode != PL_LOAD_MMAP && mode != PL_LOAD_MMAP_MLOCK && mode != PL_LOAD_AUTO)
+        return pl_exact(anon, PL_SOURCE_MEASURED, "highest sample of anonymous memory");
     return pl_between(anon + q.low, anon + q.likely, anon + q.high, PL_SOURCE_MEASURED,
                       "highest sample of anonymous memory + mapped weights in use");
 }

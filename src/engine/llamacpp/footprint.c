@@ -162,16 +162,22 @@ static struct pl_quantity pl_part_runtime(const struct pl_model *m, const struct
 }
 
 uint64_t pl_llamacpp_idle_bytes(const struct pl_geometry *g, const struct pl_resolved *r,
-                                uint64_t depth)
+                                uint64_t prompt, uint64_t depth)
 {
     /* Two inputs for mixed batches are never written by text; the mask is written as far as the
-     * cache is filled (in steps of 256 cells). */
+     * cache is filled (in steps of 256 cells); a shorter prompt makes a smaller graph, whose
+     * tensors lie at the buffer's beginning. */
+    struct pl_resolved small = *r;
+    uint64_t full = 0, used = 0, miss = 0, filled = 0, beyond = 0;
     uint64_t batch = r->n_ctx < r->n_ubatch ? r->n_ctx : r->n_ubatch;
-    uint64_t filled = 0;
+    small.n_ubatch = prompt < batch ? prompt > 0 ? prompt : 1 : batch;
+    if (small.n_ubatch < batch && pl_graph_dense_bytes(g, r, r->n_outputs, &full, &miss) &&
+        pl_graph_dense_bytes(g, &small, r->n_outputs, &used, &miss))
+        beyond = pl_sub_floor(full, used);
     if (!pl_pad_u64(depth, 256, &filled) || filled > r->n_ctx_seq)
         filled = r->n_ctx_seq;
-    uint64_t mask = (r->n_ctx_seq - filled) * batch * (r->flash_attn ? 2 : 4);
-    return 2 * g->n_embd * batch * 4 + mask;
+    uint64_t mask = (r->n_ctx_seq - filled) * small.n_ubatch * (r->flash_attn ? 2 : 4);
+    return beyond + 2 * g->n_embd * small.n_ubatch * 4 + mask;
 }
 
 static struct pl_quantity pl_part_prompt_cache(const struct pl_resolved *r)
@@ -194,7 +200,7 @@ static void pl_totals(struct pl_pool_footprint *p, const struct pl_resolved *r,
     struct pl_quantity steady = weights;
     for (size_t i = 0; i < sizeof(charged) / sizeof(charged[0]); i++)
         steady = pl_plus(steady, p->part[charged[i]]);
-    /* A cache and a batch that are never full leave part of the compute buffer untouched. */
+    /* Where prompts stay short, most of the compute buffer is never touched. */
     steady.low = pl_sub_floor(steady.low, idle);
     p->steady = steady;
     p->peak = pl_plus(steady, p->part[PL_PART_PROMPT_CACHE]);
@@ -272,7 +278,7 @@ int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
     p->part[PL_PART_COMPUTE] = pl_part_compute(&g, &r, host->version_known);
     p->part[PL_PART_RUNTIME] = pl_part_runtime(m, &g, &r);
     p->part[PL_PART_PROMPT_CACHE] = pl_part_prompt_cache(&r);
-    pl_totals(p, &r, &w, pl_llamacpp_idle_bytes(&g, &r, 0));
+    pl_totals(p, &r, &w, pl_llamacpp_idle_bytes(&g, &r, 0, 0));
     p->largest_allocation = pl_largest(p, &r);
     *ret = f;
     *ret_resolved = r;
