@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PL_CACHE_PATH_MAX 1024
+#define PL_CACHE_TMP "/tmp/plimsoll-ghosts-" /* and the user's number: without HOME */
 
 static int pl_ghost_cache_dir(const char *dir, char out[PL_CACHE_PATH_MAX], struct pl_err *err)
 {
@@ -22,10 +24,25 @@ static int pl_ghost_cache_dir(const char *dir, char out[PL_CACHE_PATH_MAX], stru
     else if (home != NULL && home[0] == '/')
         fits = pl_fmt(out, PL_CACHE_PATH_MAX, "%s/.cache/plimsoll/ghosts", home);
     else
-        fits = pl_fmt(out, PL_CACHE_PATH_MAX, "/tmp/plimsoll-ghosts-%u", (unsigned)getuid());
+        fits = pl_fmt(out, PL_CACHE_PATH_MAX, PL_CACHE_TMP "%u", (unsigned)getuid());
     if (!fits)
         return pl_fail(err, -ENAMETOOLONG, "the path of the ghost folder is too long");
     return 0;
+}
+
+/* A folder in /tmp is ours alone, or somebody else could lay links where ghosts are written. */
+static int pl_ghost_cache_own(const char *folder, struct pl_err *err)
+{
+    struct stat st;
+    if (mkdir(folder, 0700) == 0 || !pl_starts(folder, PL_CACHE_TMP))
+        return 0;
+    if (lstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == getuid() &&
+        (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+        return 0;
+    (void)pl_fail(err, -EPERM, "is not a folder of this user alone");
+    pl_err_at(err, folder, 0, 0);
+    (void)pl_hint(err, "--ghost-dir DIR puts ghosts elsewhere");
+    return pl_exit_as(err, -EPERM, PL_EXIT_ENVIRONMENT);
 }
 
 static bool pl_ghost_cache_same(const struct pl_model *a, const struct pl_model *b)
@@ -48,6 +65,8 @@ int pl_ghost_cache_get(const struct pl_model *m, const char *name, const char *q
     char folder[PL_CACHE_PATH_MAX], path[PL_CACHE_PATH_MAX + 256];
     struct pl_ghost_written written;
     int rc = pl_ghost_cache_dir(dir, folder, err);
+    if (rc == 0 && dir == NULL)
+        rc = pl_ghost_cache_own(folder, err);
     if (rc < 0)
         return rc;
     (void)PL_FMT(path, "%s/%s-%s%s.gguf", folder, name, quant,

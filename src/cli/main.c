@@ -116,7 +116,8 @@ static int pl_run_verb(const struct pl_verb *verb, int argc, char **argv)
         status = verb->run(&cli, &err);
     pl_progress_done();
     struct pl_err out_err = {0};
-    if (pl_cli_flush(&cli, &out_err) < 0 && status >= 0) {
+    /* a reader that has seen enough (`| head`) is no error */
+    if (pl_cli_flush(&cli, &out_err) < 0 && status >= 0 && out_err.code != -EPIPE) {
         status = -1;
         err = out_err;
     }

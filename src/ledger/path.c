@@ -26,12 +26,13 @@ int pl_ledger_default_path(char out[PL_LEDGER_PATH_MAX], struct pl_err *err)
         whole = pl_fmt(out, PL_LEDGER_PATH_MAX, "%s", own);
     else if (data != NULL && data[0] == '/') /* the XDG rules tell to ignore relative ones */
         whole = pl_fmt(out, PL_LEDGER_PATH_MAX, "%s/plimsoll/ledger.db", data);
-    else if (home != NULL)
+    else if (home != NULL && home[0] == '/')
         whole = pl_fmt(out, PL_LEDGER_PATH_MAX, "%s/.local/share/plimsoll/ledger.db", home);
     else {
-        (void)pl_fail(err, -ENOENT, "no place for the ledger is known: HOME is not set");
+        (void)pl_fail(err, -ENOENT, "no place for the ledger is known: HOME is not %s",
+                      home == NULL ? "set" : "a whole path");
         (void)pl_hint(err, "set PLIMSOLL_LEDGER to a file");
-        return -ENOENT;
+        return pl_exit_as(err, -ENOENT, PL_EXIT_ENVIRONMENT);
     }
     if (!whole) {
         out[0] = '\0';

@@ -140,8 +140,10 @@ static struct pl_quantity pl_trial_hot(struct pl_trial *t)
     if (ranges == NULL)
         return PL_QUANTITY_UNKNOWN("no memory to measure it");
     size_t n = 0;
+    const struct pl_resolved *r = &t->f->resolved;
+    bool all = !r->repack || r->load_mode == PL_LOAD_MMAP_MLOCK; /* locked: none is cold */
     for (uint64_t i = 0; i < m->n_tensor; i++) {
-        if (pl_llamacpp_is_mapped(&m->tensor[i], t->f->resolved.repack, &t->f->machine->cpu))
+        if (all || pl_llamacpp_is_mapped(&m->tensor[i], true, &t->f->machine->cpu))
             ranges[n++] = (struct pl_range){data + m->tensor[i].offset, m->tensor[i].bytes};
     }
     qsort(ranges, n, sizeof(*ranges), pl_compare_ranges);

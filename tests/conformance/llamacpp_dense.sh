@@ -5,6 +5,7 @@
 # one per slot), which is also asked where fit-params lacks a flag (-kvu). The engine prints whole
 # MiB: "equal" is our bytes, cut to MiB, giving its number.
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/projected.sh"
 
 models="qwen2.5-0.5b qwen3-8b llama-3.3-70b"
 settings=(
@@ -28,35 +29,6 @@ if [ "${PLIMSOLL_FULL:-0}" = 1 ]; then
         "-c 8192 -np 1 -fa off"
     )
 fi
-
-# "weights kv" in MiB by llama-fit-params.
-fitted() { # MODEL SETTINGS...
-    local model=$1
-    shift
-    engine_run llama-fit-params -m "$model" -nr -fitp on "$@" 2>/dev/null |
-        awk '$1 == "Host" {print $2, $3}'
-}
-
-# "weights kv compute" in MiB by the server, which is ended before it loads anything.
-projected() { # MODEL SETTINGS...
-    local model=$1 pid
-    shift
-    engine_exec llama-server -m "$model" -nr --host 127.0.0.1 --port 0 -lv 5 "$@" \
-        >"$T/server.log" 2>&1 &
-    pid=$!
-    for _ in $(seq 600); do
-        grep -q -- '- Host ' "$T/server.log" && break
-        sleep 0.05
-    done
-    kill -9 "$pid"
-    wait "$pid" 2>/dev/null
-    sed -n 's/.*- Host .*= *\([0-9]*\) + *\([0-9]*\) + *\([0-9]*\) .*/\1 \2 \3/p' "$T/server.log" |
-        head -n 1
-}
-
-same_mib() { # OURS_BYTES THEIRS_MIB
-    [ "$(($1 / 1048576))" = "$2" ]
-}
 
 check() { # NAME MODEL SETTINGS...
     local name=$1 weights kv compute tw tk tc fw="" fk=""

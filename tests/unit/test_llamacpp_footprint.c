@@ -202,6 +202,113 @@ static void what_is_not_predicted_says_so(void **state)
     (void)pl_model_free(m);
 }
 
+static int predict_with(const char *name, const char *new_name, uint64_t ne1, struct pl_quantity *q)
+{
+    struct pl_model *m = model("qwen3-0.6b", "q8_0");
+    struct pl_settings s;
+    struct pl_footprint f;
+    struct pl_err err = {0};
+    pl_llamacpp_defaults(&s);
+    for (uint64_t i = 0; i < m->n_tensor; i++) {
+        if (!pl_streq(m->tensor[i].name, name))
+            continue;
+        m->tensor[i].name = new_name;
+        m->tensor[i].ne[1] = ne1 > 0 ? ne1 : m->tensor[i].ne[1];
+    }
+    int rc = predict(m, &s, &avx2, &f, &err);
+    assert_true(rc == 0 || err.what[0] != '\0');
+    if (rc == 0 && q != NULL)
+        *q = f.pool[0].part[PL_PART_COMPUTE];
+    (void)pl_model_free(m);
+    return rc;
+}
+
+static void the_tensors_must_be_those_of_the_graph(void **state)
+{
+    (void)state;
+    static const char norm[] = "blk.3.attn_norm.weight", up[] = "blk.3.ffn_up.weight";
+    struct pl_quantity q = {0};
+    assert_int_equal(predict_with("none", "none", 0, &q), 0);
+    assert_true(q.low == q.likely && q.likely == q.high);
+    assert_int_equal(predict_with(up, up, 5, NULL), -EBADMSG);
+    assert_int_equal(predict_with("token_embd.weight", "token_embd.weight", 7, NULL), -EBADMSG);
+    assert_int_equal(predict_with(norm, "blk.28.attn_norm.weight", 0, NULL), -EBADMSG);
+    assert_int_equal(predict_with(norm, "blk.3.attn_qkv.weight", 0, NULL), -ENOTSUP);
+    assert_int_equal(predict_with(norm, "blk.03.attn_norm.weight", 0, NULL), -ENOTSUP);
+    assert_int_equal(predict_with(norm, "blk.3.ssm_in.weight", 0, NULL), -ENOTSUP);
+    /* gone from its layer, though another tensor has its place in the count of tensors */
+    assert_int_equal(predict_with(norm, "rope_freqs.weight", 0, NULL), -EBADMSG);
+}
+
+static void sizes_beyond_memory_are_not_followed(void **state)
+{
+    (void)state;
+    const uint64_t wide = 1u << 24, many = 1000000000;
+    struct pl_geometry g = {.n_layer = 2,
+                            .n_embd = wide,
+                            .n_ff = wide,
+                            .n_head = wide,
+                            .n_head_kv = wide,
+                            .head_k = wide,
+                            .head_v = wide,
+                            .n_vocab = wide};
+    struct pl_resolved r = {.n_ctx = many,
+                            .n_ctx_seq = many,
+                            .n_seq = 1,
+                            .n_stream = 1,
+                            .n_ubatch = many,
+                            .type_k = 0,
+                            .type_v = 0};
+    uint64_t bytes = 0, miss = 0;
+    assert_false(pl_graph_dense_bytes(&g, &r, 1, &bytes, &miss));
+    r.flash_attn = true;
+    assert_false(pl_graph_dense_bytes(&g, &r, 1, &bytes, &miss));
+}
+
+static void exact_only_where_the_feed_forward_makes_the_peak(void **state)
+{
+    (void)state;
+    struct pl_model *m = model("smollm2-135m", "q4_k_m");
+    struct pl_settings s;
+    struct pl_footprint f;
+    struct pl_err err = {0};
+    pl_llamacpp_defaults(&s);
+    s.n_ctx = 4096;
+    s.n_parallel = 1;
+    assert_int_equal(predict(m, &s, &avx2, &f, &err), 0);
+    struct pl_quantity q = f.pool[0].part[PL_PART_COMPUTE];
+    assert_true(q.low == q.high);
+    /* reported by llama-server 0.7.0: 86.40 MiB, where the walk gives 85.28 */
+    s.flash_attn = PL_OFF;
+    s.type_k = 8;
+    assert_int_equal(predict(m, &s, &avx2, &f, &err), 0);
+    q = f.pool[0].part[PL_PART_COMPUTE];
+    assert_true((double)q.low < 86.40 * PL_MIB && (double)q.high > 86.40 * PL_MIB);
+    (void)pl_model_free(m);
+}
+
+static void locked_pages_are_charged(void **state)
+{
+    (void)state;
+    struct pl_model *m = model("qwen3-0.6b", "q4_k_m");
+    struct pl_settings s;
+    struct pl_footprint mapped, locked;
+    struct pl_err err = {0};
+    pl_llamacpp_defaults(&s);
+    assert_int_equal(predict(m, &s, &avx2, &mapped, &err), 0);
+    s.load_mode = PL_LOAD_MMAP_MLOCK;
+    assert_int_equal(predict(m, &s, &avx2, &locked, &err), 0);
+    const struct pl_pool_footprint *a = &mapped.pool[0], *b = &locked.pool[0];
+    assert_true(a->hold[PL_HOLD_FILE_COLD].likely > 0);
+    assert_true(b->hold[PL_HOLD_FILE_COLD].likely == 0);
+    assert_true(b->steady.likely == a->steady.likely + a->hold[PL_HOLD_FILE_COLD].likely);
+    assert_true(b->hold[PL_HOLD_LOCKED].likely == pl_model_tensor_bytes(m));
+    s.load_mode = PL_LOAD_MLOCK; /* read into buffers: only those used as they lie are locked */
+    assert_int_equal(predict(m, &s, &avx2, &locked, &err), 0);
+    assert_true(b->hold[PL_HOLD_LOCKED].likely == a->part[PL_PART_WEIGHTS].likely);
+    (void)pl_model_free(m);
+}
+
 static void decoding_stays_below_the_roofline(void **state)
 {
     (void)state;
@@ -227,6 +334,10 @@ int main(void)
         cmocka_unit_test(parts_add_up_and_grow),
         cmocka_unit_test(an_unknown_cpu_does_not_change_the_total),
         cmocka_unit_test(what_is_not_predicted_says_so),
+        cmocka_unit_test(the_tensors_must_be_those_of_the_graph),
+        cmocka_unit_test(sizes_beyond_memory_are_not_followed),
+        cmocka_unit_test(exact_only_where_the_feed_forward_makes_the_peak),
+        cmocka_unit_test(locked_pages_are_charged),
         cmocka_unit_test(decoding_stays_below_the_roofline),
     };
     return cmocka_run_group_tests_name("llamacpp_footprint", tests, NULL, NULL);

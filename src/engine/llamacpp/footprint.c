@@ -207,7 +207,7 @@ static void pl_totals(struct pl_pool_footprint *p, const struct pl_resolved *r,
     p->load_peak = steady;
     p->hold[PL_HOLD_LOCKED] = pl_derived(0, "nothing is locked");
     if (r->load_mode == PL_LOAD_MMAP_MLOCK || r->load_mode == PL_LOAD_MLOCK)
-        p->hold[PL_HOLD_LOCKED] = pl_derived(w->mapped + w->source, "--load-mode: weights locked");
+        p->hold[PL_HOLD_LOCKED] = pl_derived(w->mapped, "--load-mode: weights locked");
     p->hold[PL_HOLD_ANON] = PL_QUANTITY_UNKNOWN(steady.why);
     if (!pl_known(steady))
         return;
@@ -266,6 +266,11 @@ int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
     for (int i = 0; i < PL_PARTS; i++)
         p->part[i] = pl_derived(0, "not used");
     struct pl_weights w = pl_weights_of(m, r.repack, g.tied, host->cpu);
+    if (r.load_mode == PL_LOAD_MMAP_MLOCK) {
+        /* the mapping is locked as one: pages of converted tensors cannot be dropped either */
+        w.mapped += w.source;
+        w.source = 0;
+    }
     pl_part_weights(p, &w, &r);
     uint64_t kv = pl_llamacpp_kv_bytes(&r, m, g.n_layer, g.head_k, g.head_v);
     if (kv >= UINT64_MAX / 4) {
