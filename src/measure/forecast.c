@@ -1,6 +1,8 @@
 #include "measure/forecast.h"
 
+#include "base/checked.h"
 #include "base/str.h"
+#include "base/units.h"
 #include "engine/llamacpp/footprint.h"
 #include "engine/llamacpp/settings.h"
 #include "engine/llamacpp/speed.h"
@@ -8,7 +10,8 @@
 #include <ctype.h>
 #include <string.h>
 
-#define PL_SPEED_DEPTH 512 /* context at which decode speed is quoted, like the prompt of `try` */
+#define PL_FIT_TARGET PL_GIB /* common/common.h, fit_params_target */
+#define PL_SPEED_DEPTH 512   /* context at which decode speed is quoted, like the prompt of `try` */
 
 /* What names a model for people and for the ledger: "qwen3-8b" and "Q4_K_M" of a catalogue spec, or
  * the file's own name and type. */
@@ -72,6 +75,26 @@ static void pl_forecast_remember(struct pl_forecast *f, struct pl_ledger *ledger
         f->cited_as = pl_ledger_match_text(match);
 }
 
+/* common/fit.cpp: without -c and without devices, llama-server shortens the context until what it
+ * maps and allocates (converted weights are not counted) leaves 1 GiB of all host memory. */
+static void pl_forecast_shortened(struct pl_forecast *f)
+{
+    const struct pl_pool *ram = pl_machine_pool_const(f->machine, "ram");
+    const struct pl_quantity *part = f->footprint.pool[0].part;
+    struct pl_judgement *j = &f->judgement;
+    if (f->settings.n_ctx > 0 || ram == NULL || !pl_known(ram->capacity) ||
+        !pl_known(part[PL_PART_COMPUTE]) || j->n_reason >= PL_REASONS_MAX)
+        return;
+    uint64_t counted = pl_add_sat(part[PL_PART_WEIGHTS].likely, part[PL_PART_KV].likely);
+    counted = pl_add_sat(counted, part[PL_PART_COMPUTE].likely);
+    if (pl_add_sat(counted, PL_FIT_TARGET) > ram->capacity.likely)
+        (void)PL_FMT(
+            j->reason[j->n_reason++],
+            "no -c: the engine would not serve all %llu tokens here but shorten the context "
+            "until it fits; ask for one with -c",
+            (unsigned long long)f->resolved.n_ctx);
+}
+
 int pl_forecast_make(const struct pl_model *model, const struct pl_settings *settings,
                      const struct pl_machine *machine, const char *engine_version,
                      struct pl_ledger *ledger, struct pl_forecast *ret, struct pl_err *err)
@@ -98,6 +121,7 @@ int pl_forecast_make(const struct pl_model *model, const struct pl_settings *set
     if (rc < 0)
         return rc;
     pl_judge(&ret->footprint, machine, &ret->judgement);
+    pl_forecast_shortened(ret);
     uint64_t kv = ret->footprint.pool[0].part[PL_PART_KV].likely;
     uint64_t depth =
         ret->resolved.n_ctx_seq < PL_SPEED_DEPTH ? ret->resolved.n_ctx_seq : PL_SPEED_DEPTH;

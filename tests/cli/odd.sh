@@ -44,6 +44,14 @@ run env LC_ALL=C LANG=C NO_COLOR=1 COLUMNS=20 "$PLIMSOLL" estimate smollm2-135m 
 is "C locale, no colour, a narrow terminal" "$status" 0
 unlike "... no escape" "$out" $'\033'
 
+# Without -c the engine serves less than the model's own context where that does not fit.
+printf '%s' '{"schema":"plimsoll.assess/1","pools":[{"pool":"ram","kind":"host","capacity":8589934592,"available":8000000000}]}' >small.json
+run "$PLIMSOLL" estimate qwen3-4b --machine small.json
+is "a context not asked for, too long: exit" "$status" 1
+like "... the engine would shorten it" "$out" 'shorten the context'
+run "$PLIMSOLL" estimate qwen3-4b --machine small.json -c 40960
+unlike "... one asked for is kept" "$out" 'shorten the context'
+
 # Settings that the engine refuses are refused, with words.
 refused() { # NAME STATUS WORDS FLAGS...
     local name=$1 want=$2 words=$3
