@@ -47,6 +47,13 @@ const char *pl_gguf_where_text(const struct pl_gguf_in *in, char out[PL_GGUF_WHE
     return out;
 }
 
+int pl_gguf_cut(uint64_t count, uint64_t limit, struct pl_err *err)
+{
+    if (count <= limit)
+        (void)pl_hint(err, "the download may be unfinished");
+    return -EBADMSG;
+}
+
 static int pl_gguf_short(const struct pl_gguf_in *in, uint64_t wanted, struct pl_err *err)
 {
     char where[PL_GGUF_WHERE_MAX];

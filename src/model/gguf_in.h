@@ -111,4 +111,8 @@ int pl_gguf_read_others(const struct pl_opener *opener, const struct pl_gguf_par
                         uint8_t *window, struct pl_arena *a, struct pl_gguf_part *all,
                         struct pl_err *err);
 
+/* After pl_gguf_bad of a count that does not fit into what is left: a count within the limit may be
+ * right, and the file cut off. -EBADMSG. */
+int pl_gguf_cut(uint64_t count, uint64_t limit, struct pl_err *err);
+
 #endif

@@ -145,11 +145,13 @@ static int pl_kv_array(struct pl_gguf_in *in, struct pl_arena *a, struct pl_kv *
     kv->element = (enum pl_kv_type)type;
     size_t size = kv->element == PL_KV_STR ? sizeof(uint64_t) : pl_kv_sizes[kv->element];
     if (kv->count > PL_GGUF_ARRAY_MAX || !pl_mul_u64(kv->count, size, &bytes) ||
-        bytes > pl_gguf_left(in))
-        return pl_gguf_bad(err,
-                           "key '%.80s': an array of %" PRIu64
-                           " elements does not fit in the %" PRIu64 " bytes left (limit %u)",
-                           kv->key, kv->count, pl_gguf_left(in), PL_GGUF_ARRAY_MAX);
+        bytes > pl_gguf_left(in)) {
+        (void)pl_gguf_bad(err,
+                          "key '%.80s': an array of %" PRIu64
+                          " elements does not fit in the %" PRIu64 " bytes left (limit %u)",
+                          kv->key, kv->count, pl_gguf_left(in), PL_GGUF_ARRAY_MAX);
+        return pl_gguf_cut(kv->count, PL_GGUF_ARRAY_MAX, err);
+    }
     if (kv->element == PL_KV_STR)
         return pl_kv_strings(in, kv, err);
     bool real = kv->element == PL_KV_F32 || kv->element == PL_KV_F64;
@@ -207,10 +209,12 @@ static int pl_kv_check_names(const struct pl_kv *kv, uint64_t n, struct pl_err *
 int pl_gguf_read_keys(struct pl_gguf_in *in, struct pl_arena *a, struct pl_gguf_part *part,
                       struct pl_err *err)
 {
-    if (part->n_kv > PL_GGUF_KEYS_MAX || part->n_kv > pl_gguf_left(in) / PL_GGUF_KEY_BYTES_MIN)
-        return pl_gguf_bad(
+    if (part->n_kv > PL_GGUF_KEYS_MAX || part->n_kv > pl_gguf_left(in) / PL_GGUF_KEY_BYTES_MIN) {
+        (void)pl_gguf_bad(
             err, "header: %" PRIu64 " keys do not fit in the %" PRIu64 " bytes left (limit %u)",
             part->n_kv, pl_gguf_left(in), PL_GGUF_KEYS_MAX);
+        return pl_gguf_cut(part->n_kv, PL_GGUF_KEYS_MAX, err);
+    }
     part->kv = pl_arena_alloc(a, (size_t)part->n_kv, sizeof(*part->kv));
     if (part->kv == NULL)
         return pl_gguf_no_memory(a, part->n_kv, sizeof(*part->kv), err);

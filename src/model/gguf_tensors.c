@@ -68,10 +68,12 @@ int pl_gguf_read_tensors(struct pl_gguf_in *in, struct pl_arena *a, struct pl_gg
                          struct pl_err *err)
 {
     if (part->n_tensor > PL_GGUF_TENSORS_MAX ||
-        part->n_tensor > pl_gguf_left(in) / PL_GGUF_TENSOR_BYTES_MIN)
-        return pl_gguf_bad(
+        part->n_tensor > pl_gguf_left(in) / PL_GGUF_TENSOR_BYTES_MIN) {
+        (void)pl_gguf_bad(
             err, "header: %" PRIu64 " tensors do not fit in the %" PRIu64 " bytes left (limit %u)",
             part->n_tensor, pl_gguf_left(in), PL_GGUF_TENSORS_MAX);
+        return pl_gguf_cut(part->n_tensor, PL_GGUF_TENSORS_MAX, err);
+    }
     part->tensor = pl_arena_alloc(a, (size_t)part->n_tensor, sizeof(*part->tensor));
     if (part->tensor == NULL)
         return pl_gguf_no_memory(a, part->n_tensor, sizeof(*part->tensor), err);

@@ -52,6 +52,13 @@ row_not_a_GGUF() {
     it "$PLIMSOLL" estimate "$T/archive.gguf"
 }
 row_truncated() {
+    # inside the header: at the count of keys, in the tokenizer, between two keys, among the tensors
+    for n in 20 100000 1500000 1900000; do
+        head -c $n "$T/model.gguf" >"$T/cut.gguf"
+        it "$PLIMSOLL" estimate "$T/cut.gguf"
+        is "truncated after $n bytes: exit 2" "$status" 2
+        like "truncated after $n bytes: a hint" "$err" '^hint: the download may be unfinished'
+    done
     head -c 60000000 "$T/model.gguf" >"$T/cut.gguf"
     it "$PLIMSOLL" estimate "$T/cut.gguf"
     like "truncated: a hint" "$err" '^hint: the download may be unfinished'
