@@ -139,17 +139,32 @@ static int pl_read_version(struct pl_ledger *l, int64_t *ret)
     return rc;
 }
 
-/* Sets *ret_empty when the file holds nothing at all. */
-static int pl_check_owner(const struct pl_ledger *l, int64_t version, bool *ret_empty,
+/* Reads whose it is in one transaction: another plimsoll may be making the file at this moment, and
+ * its commit must not fall between two of these reads. */
+static int pl_read_owner(const struct pl_ledger *l, int64_t *version, int64_t *application,
+                         int64_t *things)
+{
+    int rc = pl_sql_exec(l, "BEGIN");
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = pl_sql_int(l, "SELECT count(*) FROM sqlite_schema", things);
+    if (rc == SQLITE_OK)
+        rc = pl_sql_int(l, "PRAGMA user_version", version);
+    if (rc == SQLITE_OK)
+        rc = pl_sql_int(l, "PRAGMA application_id", application);
+    int end = pl_sql_exec(l, "COMMIT");
+    return rc != SQLITE_OK ? rc : end;
+}
+
+/* Sets *ret_empty when the file holds nothing at all, and *version anew. */
+static int pl_check_owner(const struct pl_ledger *l, int64_t *version, bool *ret_empty,
                           struct pl_err *err)
 {
     int64_t application = 0, things = 0;
-    int rc = pl_sql_int(l, "PRAGMA application_id", &application);
-    if (rc == SQLITE_OK && version == 0)
-        rc = pl_sql_int(l, "SELECT count(*) FROM sqlite_schema", &things);
+    int rc = pl_read_owner(l, version, &application, &things);
     if (rc != SQLITE_OK)
         return pl_sql_fail(l, rc, "read", err);
-    *ret_empty = version == 0 && things == 0;
+    *ret_empty = *version == 0 && things == 0;
     if (!*ret_empty && application != PL_LEDGER_APPLICATION)
         return pl_not_a_ledger(l, err);
     return 0;
@@ -171,12 +186,12 @@ static int pl_ledger_ready(struct pl_ledger *l, const struct pl_migration *table
     int rc = pl_read_version(l, &version);
     if (rc != SQLITE_OK)
         return pl_sql_fail(l, rc, "read", err);
-    if (version > last)
-        return pl_ledger_newer(l, version, err);
     bool empty = false;
-    status = pl_check_owner(l, version, &empty, err);
+    status = version > last ? 0 : pl_check_owner(l, &version, &empty, err);
     if (status < 0)
         return status;
+    if (version > last)
+        return pl_ledger_newer(l, version, err);
     (void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     rc = pl_sql_exec(l, PL_LEDGER_CONFIG_SQL);
     if (rc != SQLITE_OK)

@@ -168,6 +168,22 @@ static void two_writers_lose_nothing(void **state)
     assert_int_equal(sound_runs(path), 400);
 }
 
+/* Several at once on a file that is not there yet: one makes it, none takes it for a foreign one.
+ */
+static void many_makers_agree(void **state)
+{
+    for (int round = 0; round < 60; round++) {
+        char name[32];
+        pid_t pid[4];
+        (void)PL_FMT(name, "race-%d.db", round);
+        const char *path = path_in(*state, name);
+        for (int k = 0; k < 4; k++)
+            pid[k] = start_writer(path, 0);
+        for (int k = 0; k < 4; k++)
+            assert_int_equal(status_of(pid[k]), 0);
+    }
+}
+
 /* Writes for ever; after each run its id goes into the pipe. */
 static pid_t start_endless(const char *path, int ids)
 {
@@ -577,6 +593,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(two_writers_lose_nothing),
+        IN_FOLDER(many_makers_agree),
         IN_FOLDER(a_killed_writer_leaves_whole_runs),
         IN_FOLDER(a_newer_ledger_is_left_alone),
         IN_FOLDER(a_newer_ledger_in_its_wal_is_left_alone),
