@@ -36,7 +36,7 @@ struct pl_try {
     struct pl_ledger *ledger;
     struct pl_model *model;  /* as asked for */
     struct pl_model *loaded; /* what the engine loads: model itself, or its ghost */
-    char spec[256];
+    const char *spec;        /* borrowed argv, or a catalogue id */
     const volatile sig_atomic_t *stop;
     uint64_t prompt, predict, repeats, warmups;
 };
@@ -118,7 +118,7 @@ static int pl_try_choose(struct pl_try *t, struct pl_err *err)
                                            t->prompt, t->predict);
         if (seconds > PL_AUTO_SECONDS && i + 1 < n)
             continue;
-        (void)PL_FMT(t->spec, "%s", choice[i].row->id);
+        t->spec = choice[i].row->id;
         return 0;
     }
     if (n < 0)
@@ -154,21 +154,27 @@ static int pl_try_admit(struct pl_try *t, struct pl_err *err)
                       j->verdict == PL_VERDICT_CANNOT_TELL ? PL_EXIT_CANNOT_TELL : PL_EXIT_NO);
 }
 
+/* The cheap looks first: a mistyped MODEL is told before an engine is looked for. */
 static int pl_try_prepare(struct pl_try *t, struct pl_err *err)
 {
     const struct pl_cli *cli = t->cli;
-    int rc = pl_llamacpp_find(pl_cli_opt(cli, "engine")->text, &t->engine, err);
+    bool automatic = pl_cli_opt(cli, "auto")->given;
+    int rc = 0;
+    if (!automatic) {
+        t->spec = cli->arg[0];
+        rc = pl_model_open(t->spec, &t->model, err);
+    }
+    if (rc == 0)
+        rc = pl_llamacpp_find(pl_cli_opt(cli, "engine")->text, &t->engine, err);
     if (rc == 0 && !pl_cli_opt(cli, "no-ledger")->given)
         rc = pl_ledger_open(pl_cli_opt(cli, "ledger")->text, PL_LEDGER_WRITE, &t->ledger, err);
     if (rc == 0)
         rc = pl_cli_machine(NULL, &t->machine, err);
     if (rc == 0)
         pl_try_bandwidth(t);
-    if (rc == 0 && pl_cli_opt(cli, "auto")->given)
+    if (rc == 0 && automatic)
         rc = pl_try_choose(t, err);
-    else if (rc == 0)
-        (void)PL_FMT(t->spec, "%s", cli->arg[0]);
-    if (rc == 0)
+    if (rc == 0 && automatic)
         rc = pl_model_open(t->spec, &t->model, err);
     return rc == 0 ? pl_try_admit(t, err) : rc;
 }
