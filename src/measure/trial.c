@@ -17,9 +17,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PL_SAMPLE_NS (50 * PL_MS_NS) /* a sample costs about 10 us (facts: /proc/PID/status) */
+#define PL_SAMPLE_NS (50 * PL_MS_NS) /* reading /proc/PID/status costs about 10 us */
 #define PL_REPEATS_MAX 64
-#define PL_RETURN_WAIT_NS (10 * PL_S_NS)    /* R139: back to the baseline within 10 s ... */
+#define PL_RETURN_WAIT_NS (10 * PL_S_NS)    /* unloading gives memory back within 10 s ... */
 #define PL_RETURN_SLACK_BYTES (50 * PL_MIB) /* ... +- 50 MiB */
 
 struct pl_trial {
