@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "domain/tensor_type.h"
 #include "report/footprint.h"
+#include "report/model.h"
 #include "report/quantity.h"
 
 static void pl_forecast_runs_json(const struct pl_forecast *f, struct pl_json *j)
@@ -126,9 +127,9 @@ void pl_report_forecast_text(const struct pl_forecast *f, bool why, bool colour,
 {
     const struct pl_resolved *r = &f->resolved;
     const struct pl_model *m = f->model;
-    char size[PL_SIZE_TEXT_MAX], gb[PL_SIZE_TEXT_MAX];
-    pl_str_addf(out, "%s %s  %s, %.2fB parameters, file %s (%s)\n", f->name, f->quant, m->arch,
-                (double)pl_model_parameters(m) / 1e9, pl_size_text(m->file_bytes, size),
+    char size[PL_SIZE_TEXT_MAX], gb[PL_SIZE_TEXT_MAX], count[PL_COUNT_TEXT_MAX];
+    pl_str_addf(out, "%s %s  %s, %s parameters, file %s (%s)\n", f->name, f->quant, m->arch,
+                pl_count_text(pl_model_parameters(m), count), pl_size_text(m->file_bytes, size),
                 pl_gb_text(m->file_bytes, gb));
     pl_str_addf(
         out,

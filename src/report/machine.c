@@ -17,7 +17,7 @@ static const char *pl_or(const char *text, const char *absent)
 }
 
 /* "32 cores", or "cores unknown". */
-static void pl_count_text(struct pl_str *out, uint32_t n, const char *one, const char *many)
+static void pl_plural(struct pl_str *out, uint32_t n, const char *one, const char *many)
 {
     if (n == 0)
         pl_str_addf(out, "%s unknown", many);
@@ -30,9 +30,9 @@ static void pl_cpu_line(const struct pl_cpu *c, struct pl_str *out)
     pl_str_addf(out, PL_LABEL "%s, ", "CPU", pl_or(c->model, "unknown model"));
     if (c->packages > 1)
         pl_str_addf(out, "%u packages, ", c->packages);
-    pl_count_text(out, c->cores_physical, "core", "cores");
+    pl_plural(out, c->cores_physical, "core", "cores");
     pl_str_add(out, ", ");
-    pl_count_text(out, c->threads_logical, "thread", "threads");
+    pl_plural(out, c->threads_logical, "thread", "threads");
     if (c->threads_allowed > 0 && c->threads_allowed < c->threads_logical)
         pl_str_addf(out, " (%u for this process)", c->threads_allowed);
     if (c->quota_cpus > 0)

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/table.h"
 #include "base/units.h"
+#include "report/model.h"
 #include "report/quantity.h"
 
 #include <inttypes.h>
@@ -52,7 +53,7 @@ static const char *pl_shown(const char *text, char out[PL_RUN_TEXT_MAX])
 static void pl_run_who(const struct pl_run *run, struct pl_str *out)
 {
     char a[PL_RUN_TEXT_MAX], b[PL_RUN_TEXT_MAX], c[PL_RUN_TEXT_MAX], when[PL_TIME_TEXT_MAX];
-    char size[PL_SIZE_TEXT_MAX];
+    char size[PL_SIZE_TEXT_MAX], count[PL_COUNT_TEXT_MAX];
     if (run->id > 0)
         pl_str_addf(out, "run %" PRId64 ", ", run->id);
     pl_str_addf(out, "%s: %s",
@@ -63,7 +64,7 @@ static void pl_run_who(const struct pl_run *run, struct pl_str *out)
     pl_str_addf(out, "\n  model    %s (%s, %s", pl_shown(run->model, a), pl_shown(run->arch, b),
                 pl_shown(run->quant, c));
     if (run->parameters > 0)
-        pl_str_addf(out, ", %.2f B parameters", (double)run->parameters / 1e9);
+        pl_str_addf(out, ", %s parameters", pl_count_text(run->parameters, count));
     if (run->file_bytes > 0)
         pl_str_addf(out, ", %s", pl_gb_text(run->file_bytes, size));
     pl_str_addf(out, ")%s\n", run->ghost ? ", run as a ghost: no real weights" : "");

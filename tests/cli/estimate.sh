@@ -19,7 +19,7 @@ machine gpu 64424509440 ', {"pool": "gpu0", "kind": "dedicated", "capacity": 257
 # what it prints
 estimate smollm2-135m -c 4096 -M "$T/big.json"
 is "table: exit 0" "$status" 0
-like "table: the model" "$out" '^smollm2-135m Q4_K_M +llama, 0\.13B parameters'
+like "table: the model" "$out" '^smollm2-135m Q4_K_M +llama, 1[34][0-9] million parameters'
 like "table: the settings in use" "$out" '^settings +context 4096 '
 for part in weights kv compute output runtime steady peak 'load peak' 'largest allocation'; do
     like "table: $part" "$out" "^$part +[0-9.]+ MiB +.* (derived|assumed)\$"
