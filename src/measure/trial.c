@@ -43,7 +43,7 @@ static uint64_t pl_trial_available(const struct pl_root *root)
     struct pl_meminfo info;
     if (pl_meminfo_read(root, &info, NULL) < 0)
         return 0;
-    return info.value[PL_MEM_AVAILABLE];
+    return pl_meminfo_available(&info).likely;
 }
 
 static void pl_trial_describe(struct pl_trial *t)
@@ -263,8 +263,14 @@ static int pl_trial_serve(struct pl_trial *t, struct pl_err *err)
     if (rc < 0)
         return rc;
     pl_trial_say(t, "loading the model");
+    pid_t watched = pl_server_pid(t->server);
     rc = pl_server_wait_ready(t->server, o->ready_timeout_ns, o->stop, &t->run->report, err);
     (void)PL_FMT(t->run->backend, "%s", t->run->report.backend);
+    if (rc == 0 && pl_server_pid(t->server) != watched) {
+        /* its port was lost in a race, and it was started again */
+        t->watch = pl_watch_stop(t->watch);
+        rc = pl_watch_start(pl_server_pid(t->server), PL_SAMPLE_NS, &t->watch, err);
+    }
     if (rc == 0)
         rc = pl_server_check(&t->run->report, &t->f->resolved, err);
     if (rc == 0)
@@ -281,6 +287,8 @@ static void pl_trial_returned(struct pl_trial *t)
 {
     const struct pl_clock *clock = pl_clock_real();
     uint64_t until = pl_now_ns(clock) + PL_RETURN_WAIT_NS;
+    if (t->available_before == 0)
+        return; /* what was available is unknown: nothing is claimed */
     uint64_t want = t->available_before - t->available_before / 100;
     want = want > PL_RETURN_SLACK_BYTES ? want - PL_RETURN_SLACK_BYTES : 0;
     do {

@@ -212,5 +212,5 @@ void pl_run_text(const struct pl_run *run, struct pl_str *out, bool colour)
         pl_str_addf(out, "cgroup   peak %s, of the whole group since it was made\n",
                     pl_size_text(run->cgroup_peak, size));
     if (run->status == PL_RUN_OK && !run->memory_returned)
-        pl_str_add(out, "the memory did not all come back after the stop\n");
+        pl_str_add(out, "not all memory was seen to come back after the stop\n");
 }

@@ -181,6 +181,30 @@ static void an_unknown_cpu_does_not_change_the_total(void **state)
     (void)pl_model_free(m);
 }
 
+static void a_tied_embedding_may_be_copied_on_an_unknown_cpu(void **state)
+{
+    (void)state;
+    struct pl_model *m = model("llama-3.2-1b", "q4_0");
+    uint64_t at = 0;
+    while (at + 1 < m->n_tensor && strcmp(m->tensor[at].name, "token_embd.weight") != 0)
+        at++;
+    struct pl_tensor *embd = &m->tensor[at];
+    assert_string_equal(embd->name, "token_embd.weight");
+    embd->type = 2; /* Q4_0: repacked on AVX2 */
+    assert_true(pl_tensor_type_bytes(pl_tensor_type(2), embd->ne[0], embd->ne[1], &embd->bytes));
+    struct pl_settings s;
+    struct pl_footprint known, unknown;
+    struct pl_err err = {0};
+    pl_llamacpp_defaults(&s);
+    assert_int_equal(predict(m, &s, &avx2, &known, &err), 0);
+    assert_int_equal(predict(m, &s, NULL, &unknown, &err), 0);
+    assert_true(known.pool[0].steady.likely - unknown.pool[0].steady.likely == embd->bytes);
+    assert_true(unknown.pool[0].steady.high >= known.pool[0].steady.likely);
+    assert_true(unknown.pool[0].part[PL_PART_REPACK].high ==
+                known.pool[0].part[PL_PART_REPACK].likely);
+    (void)pl_model_free(m);
+}
+
 static void what_is_not_predicted_says_so(void **state)
 {
     (void)state;
@@ -333,6 +357,7 @@ int main(void)
         cmocka_unit_test(qwen3_8b_by_hand),
         cmocka_unit_test(parts_add_up_and_grow),
         cmocka_unit_test(an_unknown_cpu_does_not_change_the_total),
+        cmocka_unit_test(a_tied_embedding_may_be_copied_on_an_unknown_cpu),
         cmocka_unit_test(what_is_not_predicted_says_so),
         cmocka_unit_test(the_tensors_must_be_those_of_the_graph),
         cmocka_unit_test(sizes_beyond_memory_are_not_followed),

@@ -20,11 +20,12 @@
 #define PL_RUNTIME_BYTES_PER_CANDIDATE 12u
 
 struct pl_weights {
-    uint64_t mapped;    /* used where they lie in the file */
-    uint64_t repacked;  /* converted copies */
-    uint64_t source;    /* file bytes of the converted ones */
-    uint64_t undecided; /* of `mapped`: may be converted, CPU unknown */
-    uint64_t largest;   /* largest converted tensor */
+    uint64_t mapped;     /* used where they lie in the file */
+    uint64_t repacked;   /* converted copies */
+    uint64_t source;     /* file bytes of the converted ones */
+    uint64_t maybe_copy; /* tied embedding: a converted copy, if the unknown CPU makes one */
+    uint64_t undecided;  /* of `mapped`: may be converted, CPU unknown */
+    uint64_t largest;    /* largest converted tensor */
 };
 
 uint64_t pl_llamacpp_kv_bytes(const struct pl_resolved *r, const struct pl_model *m,
@@ -67,7 +68,9 @@ static void pl_weights_count(struct pl_weights *w, const struct pl_tensor *t, bo
             w->source += t->bytes;
         if (t->bytes > w->largest)
             w->largest = t->bytes;
-    } else if (!copy) {
+    } else if (copy) {
+        w->maybe_copy += how == PL_REPACK_UNKNOWN ? t->bytes : 0;
+    } else {
         w->mapped += t->bytes;
         if (how == PL_REPACK_UNKNOWN)
             w->undecided += t->bytes;
@@ -104,17 +107,18 @@ static void pl_part_weights(struct pl_pool_footprint *p, const struct pl_weights
     bool file = r->load_mode == PL_LOAD_MMAP || r->load_mode == PL_LOAD_MMAP_MLOCK;
     p->part[PL_PART_WEIGHTS] = pl_derived(w->mapped, "tensors used as they lie in the file");
     p->part[PL_PART_REPACK] = pl_derived(w->repacked, "tensors converted for this CPU's kernels");
-    if (w->undecided > 0) {
+    if (w->undecided + w->maybe_copy > 0) {
         p->part[PL_PART_WEIGHTS].low = w->mapped - w->undecided;
-        p->part[PL_PART_REPACK] = pl_between(w->repacked, w->repacked, w->repacked + w->undecided,
-                                             PL_SOURCE_ASSUMED, "this CPU's features are unknown");
+        p->part[PL_PART_REPACK] =
+            pl_between(w->repacked, w->repacked, w->repacked + w->undecided + w->maybe_copy,
+                       PL_SOURCE_ASSUMED, "this CPU's features are unknown");
     }
     p->hold[PL_HOLD_FILE_COLD] = pl_derived(
         file ? w->source : 0, "file pages of converted tensors: the kernel may drop them");
     p->hold[PL_HOLD_FILE_HOT] = pl_derived(file ? w->mapped : 0, "mapped weights");
 }
 
-/* graph_dense.c is exact where the feed-forward is wide, as in every published dense model, and
+/* graph_dense.c is exact where the feed-forward is wide, as in every model of the catalogue, and
  * makes the peak, and the engine is the proved version; else its interval holds the misses that
  * were seen. */
 static struct pl_quantity pl_part_compute(const struct pl_geometry *g, const struct pl_resolved *r,
@@ -197,6 +201,7 @@ static void pl_totals(struct pl_pool_footprint *p, const struct pl_resolved *r,
     /* What is not decided between mapped and converted is charged once either way. */
     struct pl_quantity weights =
         pl_derived(w->mapped + w->repacked, "sum of the parts, the prompt cache empty");
+    weights.high = pl_add_sat(weights.high, w->maybe_copy);
     struct pl_quantity steady = weights;
     for (size_t i = 0; i < sizeof(charged) / sizeof(charged[0]); i++)
         steady = pl_plus(steady, p->part[charged[i]]);

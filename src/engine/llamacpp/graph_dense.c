@@ -3,9 +3,9 @@
  * the allocator's model. Each take is a tensor that lives in the buffer, each give its last use; a
  * result that takes over its operand's memory (add, mul, norm of a dying operand, rope, soft max)
  * appears as neither. Where a result took over memory and where not was settled against reported
- * buffers of 60 random geometries: all with n_ff >= 2.5 n_embd, as every published dense model has,
- * come out exact; of the others 5 in 40 are missed, by 22 % at worst. Exact is meant where the peak
- * lies in a feed-forward. Where attention (plain with quantised K, casts of f32 caches) or the
+ * buffers of 60 random geometries: all with n_ff >= 2.5 n_embd, as every model of the catalogue
+ * has, come out exact; of the others 5 in 40 are missed, by 22 % at worst. Exact is meant where the
+ * peak lies in a feed-forward. Where attention (plain with quantised K, casts of f32 caches) or the
  * logits of many slots make it, 66 of 108 runs at such settings came out up to 1.5 activations
  * short. */
 #include "engine/llamacpp/graph_dense.h"
