@@ -36,7 +36,7 @@ check() { # NAME MODEL SETTINGS...
     run "$PLIMSOLL" estimate "$@" -nr --json
     read -r weights kv compute < <(printf '%s' "$out" | jq -r '.pools[0].parts |
         "\(.weights.bytes) \(.kv.bytes) \(.compute.bytes)"' 2>/dev/null)
-    read -r tw tk tc < <(projected "$@")
+    read -r tw tk tc < <(projected_beside "${compute:-0}" "$@")
     case " $* " in
     *" -kvu "*) ;;
     *) read -r fw fk < <(fitted "$@") && tw=$fw && tk=$fk ;;
