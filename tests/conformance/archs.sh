@@ -29,7 +29,7 @@ right() { # NAME MODEL SETTINGS...
     run "$PLIMSOLL" estimate "$@" -nr --json
     read -r weights kv low high < <(printf '%s' "$out" | jq -r '.pools[0].parts |
         "\(.weights.bytes) \(.kv.bytes) \(.compute.low) \(.compute.high)"' 2>/dev/null)
-    read -r tw tk tc < <(projected_beside "${compute:-0}" "$@")
+    read -r tw tk tc < <(projected "$@")
     ok "$name: weights ${tw:-?} MiB" same_mib "${weights:-0}" "${tw:-none}"
     ok "$name: kv ${tk:-?} MiB" same_mib "${kv:-0}" "${tk:-none}"
     ok "$name: compute ${tc:-?} MiB" within "${low:-0}" "${high:-0}" "${tc:--1}"
