@@ -89,7 +89,7 @@ static void pl_fuzz_promises(const struct pl_model *m, const struct pl_footprint
     pl_fuzz_check(p->part[PL_PART_WEIGHTS].likely <= m->file_bytes);
     pl_fuzz_check(!pl_known(p->steady) || p->steady.likely >= p->part[PL_PART_KV].likely);
     pl_fuzz_check(!pl_known(p->steady) || p->peak.high >= p->steady.high);
-    struct pl_rate bandwidth = {1e9, 1e9, 1e9, PL_SOURCE_MEASURED, "fuzz"};
+    struct pl_rate bandwidth = {1e9, 1e9, 1e9, PL_SOURCE_MEASURED, PL_STATE_PLAIN, "fuzz"};
     struct pl_rate v =
         pl_llamacpp_decode_rate(m, r, p->part[PL_PART_KV].likely, r->n_ctx_seq, bandwidth);
     pl_fuzz_check(v.low <= v.likely && v.likely <= v.high && v.low >= 0);

@@ -34,6 +34,25 @@ struct pl_pool *pl_machine_add_pool(struct pl_machine *m, const char *name, enum
     return p;
 }
 
+struct pl_device *pl_machine_device(struct pl_machine *m, const char *id)
+{
+    for (uint32_t i = 0; i < m->n_device; i++) {
+        if (pl_streq(m->device[i].id, id))
+            return &m->device[i];
+    }
+    return NULL;
+}
+
+struct pl_device *pl_machine_add_device(struct pl_machine *m, const char *id)
+{
+    if (m->n_device >= PL_DEVICES_MAX)
+        return NULL;
+    struct pl_device *d = &m->device[m->n_device++];
+    *d = (struct pl_device){0};
+    (void)PL_FMT(d->id, "%s", id);
+    return d;
+}
+
 void pl_machine_note(struct pl_machine *m, const char *fmt, ...)
 {
     if (m->n_note >= PL_NOTES_MAX)

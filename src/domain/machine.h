@@ -3,6 +3,8 @@
 #ifndef PL_DOMAIN_MACHINE_H
 #define PL_DOMAIN_MACHINE_H
 
+#include "domain/consumer.h"
+#include "domain/device.h"
 #include "domain/quantity.h"
 
 #include <stdbool.h>
@@ -13,7 +15,10 @@
 #define PL_CACHES_MAX 8
 #define PL_ISA_TEXT_MAX 768
 #define PL_STORAGE_MAX 8
-#define PL_NOTES_MAX 16
+#define PL_NUMA_MAX 64
+#define PL_DIMMS_MAX 64
+#define PL_ENDPOINTS_MAX 8
+#define PL_NOTES_MAX 32
 #define PL_NOTE_TEXT_MAX 160
 #define PL_PATH_TEXT_MAX 1024
 
@@ -45,7 +50,8 @@ struct pl_cpu {
     char arch[32];                                      /* uname machine */
     uint32_t packages, cores_physical, threads_logical; /* 0 = unknown */
     uint32_t threads_allowed;                           /* this process' affinity and cpuset */
-    double quota_cpus;         /* CPU quota of the cgroup in CPUs; 0 = none */
+    uint32_t cores_fast, cores_slow; /* of a hybrid CPU, physical; both 0 = all alike or unknown */
+    double quota_cpus;               /* CPU quota of the cgroup in CPUs; 0 = none */
     char isa[PL_ISA_TEXT_MAX]; /* space-separated, sorted: usable sub-features as the OS enables
                                   them */
     struct pl_cache cache[PL_CACHES_MAX];
@@ -56,6 +62,41 @@ struct pl_storage {
     char path[PL_PATH_TEXT_MAX]; /* the folder asked about */
     char filesystem[32];         /* type, "ext4"; "" = unknown */
     struct pl_quantity total, available;
+    char device[64];     /* block device below it, "nvme0n1"; "" = unknown */
+    struct pl_rate read; /* bytes per second from the medium, not from the page cache */
+};
+
+/* A NUMA node. One without CPUs (HBM, CXL, memory of a device) is kept apart: programs do not get
+ * it unless they ask. */
+struct pl_numa_node {
+    uint32_t id;
+    uint32_t cpus; /* online ones */
+    bool memory_only;
+    char what[24]; /* of a memory-only node: "gpu", "hbm", "cxl", "dax"; "" = not known */
+    struct pl_quantity total, free;
+    uint8_t distance[PL_NUMA_MAX]; /* to the nodes in the machine's order; 0 = unknown */
+};
+
+struct pl_dimm {
+    char slot[48];
+    char kind[24];            /* "DDR5"; "" = unknown */
+    struct pl_quantity bytes; /* exactly 0 = an empty slot */
+    uint32_t mt_per_s;        /* configured; 0 = unknown */
+};
+
+/* Limits of a process started from here. */
+struct pl_limits {
+    struct pl_quantity memlock;   /* RLIMIT_MEMLOCK; UINT64_MAX = none */
+    struct pl_quantity hugepages; /* set aside and free */
+    struct pl_quantity arc; /* ZFS cache above its minimum: reclaimable, not in MemAvailable */
+};
+
+struct pl_endpoint {
+    char url[256];
+    enum pl_state state;
+    bool reachable;
+    double milliseconds; /* of one connection */
+    char why[96];
 };
 
 struct pl_pressure { /* PSI of memory; valid only when known */
@@ -73,6 +114,25 @@ struct pl_machine {
     uint32_t n_pool;
     struct pl_storage storage[PL_STORAGE_MAX];
     uint32_t n_storage;
+    struct pl_numa_node numa[PL_NUMA_MAX];
+    uint32_t n_numa;
+    struct pl_dimm dimm[PL_DIMMS_MAX];
+    uint32_t n_dimm;
+    struct pl_quantity dimm_total; /* or why the slots are not known */
+    struct pl_limits limits;
+    struct pl_device device[PL_DEVICES_MAX];
+    uint32_t n_device;
+    struct pl_consumer consumer[PL_CONSUMERS_MAX]; /* largest first */
+    uint32_t n_consumer;
+    struct pl_holding holding[PL_HOLDINGS_MAX];
+    uint32_t n_holding;
+    struct pl_memory_tree memory; /* filled when asked for */
+    struct pl_endpoint endpoint[PL_ENDPOINTS_MAX];
+    uint32_t n_endpoint;
+    char board[96]; /* "NVIDIA Jetson Orin NX", "LENOVO 21CB": the machine as sold; "" = unknown */
+    char release[64]; /* of the board's system: "L4T 36.4.7"; "" = none */
+    char around[48];  /* "wsl2", "container docker", "virtual machine"; "" = none seen */
+    char desktop[96]; /* "headless", or what is drawn with: "gnome-shell, Xorg"; "" = unknown */
     struct pl_pressure pressure;
     char tier[24];
     char note[PL_NOTES_MAX][PL_NOTE_TEXT_MAX]; /* what could not be read and what that costs */
@@ -85,6 +145,10 @@ const struct pl_pool *pl_machine_pool_const(const struct pl_machine *m, const ch
 
 /* Adds a pool (zeroed but for its name and kind), or returns NULL when the table is full. */
 struct pl_pool *pl_machine_add_pool(struct pl_machine *m, const char *name, enum pl_pool_kind kind);
+
+struct pl_device *pl_machine_device(struct pl_machine *m, const char *id);
+/* Adds a zeroed device of that id, or returns NULL when the table is full. */
+struct pl_device *pl_machine_add_device(struct pl_machine *m, const char *id);
 
 void pl_machine_note(struct pl_machine *m, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

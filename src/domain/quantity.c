@@ -5,13 +5,13 @@
 
 struct pl_quantity pl_exact(uint64_t bytes, enum pl_source source, const char *why)
 {
-    return (struct pl_quantity){bytes, bytes, bytes, source, why};
+    return (struct pl_quantity){bytes, bytes, bytes, source, PL_STATE_PLAIN, why};
 }
 
 struct pl_quantity pl_between(uint64_t low, uint64_t likely, uint64_t high, enum pl_source source,
                               const char *why)
 {
-    return (struct pl_quantity){low, likely, high, source, why};
+    return (struct pl_quantity){low, likely, high, source, PL_STATE_PLAIN, why};
 }
 
 struct pl_quantity pl_plus(struct pl_quantity a, struct pl_quantity b)
@@ -45,4 +45,11 @@ enum pl_source pl_source_of(const char *name)
             return (enum pl_source)i;
     }
     return PL_SOURCE_UNKNOWN;
+}
+
+const char *pl_state_name(enum pl_state state)
+{
+    static const char *const names[] = {"",      "unsupported", "no permission",
+                                        "stale", "asleep",      "not asked"};
+    return names[state];
 }

@@ -13,9 +13,20 @@ enum pl_source {
     PL_SOURCE_MEASURED, /* read from the machine or the engine */
 };
 
+/* Why a reading is unknown, when that is known. */
+enum pl_state {
+    PL_STATE_PLAIN = 0,     /* a value; or unknown for the reason in `why` */
+    PL_STATE_UNSUPPORTED,   /* this hardware, driver or kernel does not say */
+    PL_STATE_NO_PERMISSION, /* it says so to others: root, a group, a capability */
+    PL_STATE_STALE,         /* the value is there, and older than it should be */
+    PL_STATE_ASLEEP,        /* asking would wake the device: not asked */
+    PL_STATE_NOT_ASKED,     /* needs an option of its own, or a live system */
+};
+
 struct pl_quantity {
     uint64_t low, likely, high; /* bytes; low <= likely <= high unless unknown */
     enum pl_source source;
+    enum pl_state state;
     const char
         *why; /* one clause: how it was found; static or owned by the result's arena; may be NULL */
 };
@@ -24,10 +35,15 @@ struct pl_quantity {
 struct pl_rate {
     double low, likely, high;
     enum pl_source source;
+    enum pl_state state;
     const char *why;
 };
 
 #define PL_QUANTITY_UNKNOWN(because) ((struct pl_quantity){.why = (because)})
+
+/* Unknown, with the state of the reading: PL_UNREAD(PL_STATE_NO_PERMISSION, "needs root"). */
+#define PL_UNREAD(because_state, because)                                                          \
+    ((struct pl_quantity){.state = (because_state), .why = (because)})
 
 struct pl_quantity pl_exact(uint64_t bytes, enum pl_source source, const char *why);
 struct pl_quantity pl_between(uint64_t low, uint64_t likely, uint64_t high, enum pl_source source,
@@ -44,7 +60,9 @@ struct pl_quantity pl_plus(struct pl_quantity a, struct pl_quantity b);
 
 /* "measured", "derived", ... as written in JSON and tables. */
 const char *pl_source_name(enum pl_source source);
-/* The inverse; PL_SOURCE_UNKNOWN for other words. */
+/* "unsupported", "no permission", "stale", "asleep", "not asked"; "" when plain. */
+const char *pl_state_name(enum pl_state state);
+/* The inverse of pl_source_name; PL_SOURCE_UNKNOWN for other words. */
 enum pl_source pl_source_of(const char *name);
 
 #endif

@@ -93,7 +93,8 @@ static int pl_rate_in(pl_jval v, const struct pl_field *f, struct pl_rate *ret)
     struct pl_quantity q;
     int rc = pl_quantity_in(v, f, &q);
     if (rc == 0)
-        *ret = (struct pl_rate){(double)q.low, (double)q.likely, (double)q.high, q.source, q.why};
+        *ret = (struct pl_rate){(double)q.low, (double)q.likely, (double)q.high,
+                                q.source,      q.state,          q.why};
     return rc;
 }
 

@@ -127,8 +127,10 @@ static inline void fixture_run(struct pl_run *run, uint64_t seed)
     run->timing = (struct pl_timing){512, 128, 812.25, 23.5, 640.125};
     run->prompt_spread = 0.03125;
     run->predicted_spread = 0.0625;
-    run->predicted_prefill = (struct pl_rate){700, 800.5, 900, PL_SOURCE_ASSUMED, "table"};
-    run->predicted_decode = (struct pl_rate){20, 22.5, 25, PL_SOURCE_DERIVED, "bandwidth"};
+    run->predicted_prefill =
+        (struct pl_rate){700, 800.5, 900, PL_SOURCE_ASSUMED, PL_STATE_PLAIN, "table"};
+    run->predicted_decode =
+        (struct pl_rate){20, 22.5, 25, PL_SOURCE_DERIVED, PL_STATE_PLAIN, "bandwidth"};
 }
 
 #endif

@@ -232,7 +232,8 @@ static void the_nearest_run_is_cited(void **state)
 static void bandwidth_is_replaced(void **state)
 {
     struct pl_ledger *l = must_open(path_in(*state, "ledger.db"), PL_LEDGER_WRITE);
-    struct pl_rate one = {1e9, 2e9, 3e9, PL_SOURCE_MEASURED, "probe"}, all = {0}, a, b;
+    struct pl_rate one = {1e9, 2e9, 3e9, PL_SOURCE_MEASURED, PL_STATE_PLAIN, "probe"}, all = {0}, a,
+                   b;
     int64_t when = 0;
     assert_int_equal(pl_ledger_bandwidth_put(l, "m", all, all, 5, NULL), 0);
     assert_int_equal(pl_ledger_bandwidth_put(l, "m", one, all, 6, NULL), 0);

@@ -338,7 +338,7 @@ static void decoding_stays_below_the_roofline(void **state)
     (void)state;
     struct pl_model *m = model("qwen3-8b", "q4_k_m");
     struct pl_resolved r = {.n_ctx_seq = 4096, .n_stream = 1};
-    struct pl_rate bandwidth = {20e9, 20e9, 20e9, PL_SOURCE_MEASURED, "test"};
+    struct pl_rate bandwidth = {20e9, 20e9, 20e9, PL_SOURCE_MEASURED, PL_STATE_PLAIN, "test"};
     struct pl_rate v = pl_llamacpp_decode_rate(m, &r, 576 * PL_MIB, 0, bandwidth);
     double roof = 20e9 / (double)pl_llamacpp_bytes_per_token(m);
     assert_true(v.low < v.likely && v.likely < v.high && v.high <= roof * 1.0001);

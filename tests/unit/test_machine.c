@@ -364,7 +364,7 @@ static void a_round_trip(void **state)
     struct pl_assess_options o = {.model_dir = "/"};
     assert_int_equal(pl_assess(&o, &a, NULL), 0);
     struct pl_pool *ram = pl_machine_pool(&a, "ram");
-    ram->bandwidth = (struct pl_rate){4e10, 5e10, 5e10, PL_SOURCE_MEASURED, "x"};
+    ram->bandwidth = (struct pl_rate){4e10, 5e10, 5e10, PL_SOURCE_MEASURED, PL_STATE_PLAIN, "x"};
     pl_str_init(&one, PL_MIB);
     pl_str_init(&two, PL_MIB);
     pl_str_init(&three, PL_MIB);
