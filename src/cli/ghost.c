@@ -4,7 +4,9 @@
 #include "base/json.h"
 #include "base/units.h"
 #include "cli/verbs.h"
+#include "model/edit.h"
 #include "model/open.h"
+#include "sys/file.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -108,6 +110,21 @@ static void pl_ghost_text(const struct pl_ghost_report *r, struct pl_str *out)
         pl_str_add(out, "note: zeros are right for memory; use --fill random to measure speed\n");
 }
 
+/* The lines of a file, applied to the header. */
+static int pl_ghost_edit(struct pl_model *m, const char *path, struct pl_err *err)
+{
+    struct pl_str text;
+    pl_str_init(&text, PL_EDIT_TEXT_MAX);
+    int rc = pl_file_text(path, &text, err);
+    if (rc == 0)
+        rc = pl_model_edit(m, pl_str_get(&text), text.len,
+                           pl_streq(path, "-") ? "standard input" : path, err);
+    else
+        (void)pl_exit_as(err, rc, PL_EXIT_USAGE);
+    pl_str_done(&text);
+    return rc;
+}
+
 static int pl_ghost_verb_run(struct pl_cli *cli, struct pl_err *err)
 {
     const char *path = pl_cli_opt(cli, "output")->text;
@@ -131,6 +148,12 @@ static int pl_ghost_verb_run(struct pl_cli *cli, struct pl_err *err)
     if (rc < 0)
         return rc;
     struct pl_ghost_report r = {.m = m, .path = path, .o = &o};
+    const char *edits = pl_cli_opt(cli, "edit")->text;
+    rc = edits != NULL ? pl_ghost_edit(m, edits, err) : 0;
+    if (rc < 0) {
+        (void)pl_model_free(m);
+        return rc;
+    }
     const struct pl_clock *clock = pl_clock_real();
     uint64_t begin = pl_now_ns(clock);
     pl_ghost_signals();
@@ -146,16 +169,19 @@ static int pl_ghost_verb_run(struct pl_cli *cli, struct pl_err *err)
 }
 
 static const struct pl_opt pl_ghost_opts[] = {
-    {"output",                      'o', PL_OPT_PATH, "FILE", "where to write it (needed)"},
-    {"fill",                  '\0', PL_OPT_CHOICE, "zero|random", "content of the weights; zero takes no disk"},
-    {"seed", '\0', PL_OPT_NUMBER, "N", "of the random fill: the same seed, the same bytes"},
-    {"force",                        '\0', PL_OPT_FLAG, NULL, "overwrite a file that is not a ghost"},
-    {0               },
+    {"output",                                      'o', PL_OPT_PATH, "FILE", "where to write it (needed)"},
+    {"fill",                                  '\0', PL_OPT_CHOICE, "zero|random", "content of the weights; zero takes no disk"},
+    {"seed",                 '\0', PL_OPT_NUMBER, "N", "of the random fill: the same seed, the same bytes"},
+    {"edit",                                        '\0', PL_OPT_PATH, "FILE",
+     "change the header first: 'set KEY VALUE', 'shape NAME N...' and the like"},
+    {"force",                                '\0', PL_OPT_FLAG, NULL, "overwrite a file that is not a ghost"},
+    {0},
 };
 
 static const char *const pl_ghost_examples[] = {
     "plimsoll ghost qwen3-8b:q4_k_m -o ghost.gguf   # 4.7 GiB long, a few MiB on disk",
     "plimsoll ghost model.gguf -o ghost.gguf --fill random",
+    "echo 'set llama.context_length 1048576' | plimsoll ghost model.gguf -o long.gguf --edit -",
     0,
 };
 
@@ -167,7 +193,16 @@ const struct pl_verb pl_verb_ghost = {
         "An engine loads a ghost as it loads the real file, and needs the same memory. MODEL is a\n"
         "GGUF file, whose keys and tokenizer are kept, or a catalogue id, whose tokenizer is made\n"
         "up. A split model becomes one file. The weights are a hole (right for memory), or random\n"
-        "numbers (right for speed; takes the disk space of the real file).",
+        "numbers (right for speed; takes the disk space of the real file).\n"
+        "\n"
+        "With --edit the header is changed first, for a model that nobody has yet. A line is one "
+        "of:\n"
+        "  set KEY VALUE          a number, true, false, or a list 1,2,3\n"
+        "  shape NAME N [N...]    lengths of a tensor; * in NAME is any layer's number\n"
+        "  type NAME TYPE         its element type\n"
+        "  copy PREFIX PREFIX     tensors once more under another name: copy blk.0. blk.4.\n"
+        "  drop PREFIX            tensors away\n"
+        "The engine decides whether such a model loads; it says which shape it expected.",
     .examples = pl_ghost_examples,
     .opts = pl_ghost_opts,
     .args_min = 1,

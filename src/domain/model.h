@@ -39,8 +39,10 @@ struct pl_kv {
     double f;       /* F32, F64 */
     const char
         *str; /* PL_KV_STR: at most PL_KV_STR_MAX bytes are kept, `count` is its true length */
-    const int64_t *ints; /* small integer or bool arrays (at most PL_KV_INTS_MAX); else NULL */
-    uint64_t text_bytes; /* string arrays: sum of the lengths */
+    const int64_t *ints;     /* small integer or bool arrays (at most PL_KV_INTS_MAX); else NULL */
+    uint64_t text_bytes;     /* string arrays: sum of the lengths */
+    const struct pl_kv *was; /* what the file says, when it was edited since; else NULL */
+    bool added;              /* not in the file at all */
 };
 #define PL_KV_STR_MAX 65536u
 #define PL_KV_INTS_MAX 4096u

@@ -53,6 +53,12 @@ static bool pl_ghost_keeps(const struct pl_kv *kv, bool make_tokenizer)
            !(make_tokenizer && pl_starts(kv->key, "tokenizer."));
 }
 
+/* Its content is not the file's any more (edit.h). */
+static bool pl_kv_edited(const struct pl_kv *kv)
+{
+    return kv->was != NULL || kv->added;
+}
+
 static int pl_ghost_tokens(struct pl_gguf_out *o, const struct pl_kv *kv, struct pl_tokenizer *t,
                            struct pl_err *err)
 {
@@ -176,8 +182,11 @@ static int pl_ghost_file_keys(struct pl_gguf_out *o, const struct pl_model *m, b
     if (fd < 0)
         return pl_fail(err, -errno, "%s: %s", m->file[0].path, strerror(errno));
     for (uint64_t i = 0; i < m->n_kv && rc == 0; i++) {
-        uint64_t n = pl_gguf_kv_bytes(&m->kv[i]);
-        if (pl_ghost_keeps(&m->kv[i], make_tokenizer))
+        const struct pl_kv *kv = &m->kv[i];
+        uint64_t n = kv->added ? 0 : pl_gguf_kv_bytes(kv->was != NULL ? kv->was : kv);
+        if (pl_kv_edited(kv))
+            rc = pl_gguf_put_kv(o, kv, err);
+        else if (pl_ghost_keeps(kv, make_tokenizer))
             rc = pl_ghost_copy(o, fd, at, n, err);
         at = pl_add_sat(at, n);
     }
@@ -220,7 +229,7 @@ int pl_ghost_header(struct pl_gguf_out *o, const struct pl_model *m, const struc
     bool make = from_file && pl_ghost_lacks_tokenizer(m);
     uint64_t n_kv = PL_OWN_KEYS + (make ? PL_MADE_KEYS : 0), end = 0;
     for (uint64_t i = 0; i < m->n_kv; i++)
-        n_kv += pl_ghost_keeps(&m->kv[i], make) ? 1 : 0;
+        n_kv += pl_kv_edited(&m->kv[i]) || pl_ghost_keeps(&m->kv[i], make) ? 1 : 0;
     pl_gguf_put_head(o, m->n_tensor, n_kv);
     int rc = from_file ? pl_ghost_file_keys(o, m, make, err) : pl_ghost_catalogue_keys(o, m, err);
     if (rc == 0)

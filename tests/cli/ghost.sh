@@ -80,6 +80,20 @@ is "no such folder: exit 4" "$status" 4
 run "$PLIMSOLL" ghost qwen2.5-0.5b -o /dev/null
 is "a device: exit 2" "$status" 2
 
+# a changed header
+printf 'set qwen2.context_length 1048576\n' >"$T/long.edit"
+run "$PLIMSOLL" ghost qwen2.5-0.5b -o "$T/long.gguf" --edit "$T/long.edit"
+is "--edit: exit 0" "$status" 0
+run "$PLIMSOLL" inspect "$T/long.gguf"
+like "--edit: what it set is there" "$out" "context +1048576"
+printf 'set qwen2.context_length\n' >"$T/senseless.edit"
+run "$PLIMSOLL" ghost qwen2.5-0.5b -o "$T/n.gguf" --edit "$T/senseless.edit"
+is "--edit with a senseless line: exit 2" "$status" 2
+like "--edit with a senseless line: where" "$err" "senseless.edit:1"
+not_ok "--edit with a senseless line: nothing was written" test -e "$T/n.gguf"
+run "$PLIMSOLL" ghost qwen2.5-0.5b -o "$T/n.gguf" --edit "$T/none.edit"
+is "--edit without the file: exit 2" "$status" 2
+
 # a limit on file lengths stands for every failure while writing
 (
     ulimit -f 1000

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "domain/tensor_type.h"
 #include "model/catalogue.h"
+#include "model/edit.h"
 #include "model/gguf.h"
 #include "model/gguf_write.h"
 #include "model/ghost.h"
@@ -395,6 +396,77 @@ static void what_killed_writers_left_goes(void **state)
     assert_int_equal(pl_ghost_sweep(in_tree("absent", path)), 0);
 }
 
+/* Edits are written, what is not edited stays as the file says, and a second ghost of the result
+ * is the same. */
+static void edits_are_written(void **state)
+{
+    static const char lines[] = "# two more layers\n"
+                                "set llama.block_count 4\ncopy blk.0. blk.2.\ncopy blk.1. blk.3.\n"
+                                "set llama.attention.head_count_kv 1,2,1,2\n"
+                                "set llama.new_key 7\nshape blk.*.ffn_gate.weight 512 2048\n"
+                                "type blk.3.ffn_up.weight f32\ndrop blk.1.ffn_down\n";
+    char a[200], b[200];
+    struct pl_err err = {0};
+    (void)state;
+    struct pl_model *m = small("llama-3.2-1b", "q8_0");
+    (void)write_ghost(m, in_tree("a.gguf", a), PL_FILL_ZERO, 0);
+    struct pl_model *source = read_back(a);
+    uint64_t n = source->n_tensor;
+    if (pl_model_edit(source, lines, sizeof(lines) - 1, "edits", &err) < 0)
+        fail_msg("%s:%u %s", err.file, err.line, err.what);
+    (void)write_ghost(source, in_tree("b.gguf", b), PL_FILL_ZERO, 0);
+    struct pl_model *back = read_back(b);
+    uint64_t per_layer = 0;
+    for (uint64_t i = 0; i < m->n_tensor; i++)
+        per_layer += pl_starts(m->tensor[i].name, "blk.0.") ? 1 : 0;
+    assert_true(per_layer > 0 && back->n_tensor == n + 2 * per_layer - 1);
+    same_tensors(source, back);
+    assert_int_equal(pl_model_arch_u64(back, "block_count", 0), 4);
+    assert_int_equal(pl_model_layer_u64(back, "attention.head_count_kv", 3, 0), 2);
+    assert_int_equal(pl_model_arch_u64(back, "new_key", 0), 7);
+    assert_int_equal(pl_model_tensor(back, "blk.3.ffn_gate.weight")->ne[1], 2048);
+    assert_int_equal(pl_model_tensor(back, "blk.3.ffn_up.weight")->type, 0);
+    assert_null(pl_model_tensor(back, "blk.1.ffn_down.weight"));
+    same_kv(pl_model_kv(m, "llama.embedding_length"), pl_model_kv(back, "llama.embedding_length"));
+    same_kv(pl_model_kv(m, "tokenizer.ggml.tokens"), pl_model_kv(back, "tokenizer.ggml.tokens"));
+    (void)pl_model_free(back);
+    (void)pl_model_free(source);
+    (void)pl_model_free(m);
+}
+
+static void senseless_edits_are_refused(void **state)
+{
+    static const struct {
+        const char *line, *why;
+    } cases[] = {
+        {"\nset llama.block_count two",                                       "no whole number"   },
+        {"\nset general.architecture 3",                                      "is a text"         },
+        {"\nset tokenizer.ggml.tokens 3",                                     "list of texts"     },
+        {"\nset only",                                                        "wants 2 to 2"      },
+        {"\nshape no.such 3",                                                 "no tensor is named"},
+        {"\nshape token_embd.weight 0",                                       "is no length"      },
+        {"\nshape token_embd.weight 33",                                      "has no size"       },
+        {"\nshape token_embd.weight 32 99999999999999999999",                 "is no length"      },
+        {"\nshape token_embd.weight 4611686018427387904 4611686018427387904", "has no size"       },
+        {"\ntype token_embd.weight q9",                                       "no element type"   },
+        {"\ncopy blk.0. blk.1.",                                              "already"           },
+        {"\ncopy blk.9. blk.10.",                                             "no tensor begins"  },
+        {"\nlower it",                                                        "is no edit"        },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct pl_err err = {0};
+        struct pl_model *m = small("llama-3.2-1b", "q8_0");
+        assert_int_equal(pl_model_edit(m, cases[i].line, strlen(cases[i].line), "e", &err),
+                         -EINVAL);
+        if (strstr(err.what, cases[i].why) == NULL)
+            fail_msg("%s: %s", cases[i].line, err.what);
+        assert_int_equal(err.line, 2);
+        assert_int_equal(err.exit_code, PL_EXIT_USAGE);
+        (void)pl_model_free(m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +474,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(random_weights, tree_begin, tree_end),
         cmocka_unit_test_setup_teardown(zeros, tree_begin, tree_end),
         cmocka_unit_test(every_type),
+        cmocka_unit_test_setup_teardown(edits_are_written, tree_begin, tree_end),
+        cmocka_unit_test(senseless_edits_are_refused),
         cmocka_unit_test_setup_teardown(a_split_model_becomes_one_file, tree_begin, tree_end),
         cmocka_unit_test_setup_teardown(a_missing_tokenizer_is_made, tree_begin, tree_end),
         cmocka_unit_test_setup_teardown(nothing_is_left_behind, tree_begin, tree_end),
