@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "machine/cpu.h"
 #include "machine/probes.h"
+#include "sys/live.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -80,19 +81,45 @@ void pl_cpuinfo_read(const struct pl_root *root, struct pl_cpuinfo *ret)
         (void)PL_FMT(ret->arch, "%s", strstr(ret->features, " lm") != NULL ? "x86_64" : "i686");
 }
 
+static int pl_ask_affinity(const void *ctx, char *out, size_t size)
+{
+    cpu_set_t *cpus = CPU_ALLOC(PL_CPUS_MAX);
+    size_t bytes = CPU_ALLOC_SIZE(PL_CPUS_MAX);
+    (void)ctx;
+    int rc = cpus == NULL ? -ENOMEM : sched_getaffinity(0, bytes, cpus) < 0 ? -errno : 0;
+    if (rc == 0)
+        (void)pl_fmt(out, size, "%d", CPU_COUNT_S(bytes, cpus));
+    CPU_FREE(cpus);
+    return rc;
+}
+
+static int pl_ask_machine(const void *ctx, char *out, size_t size)
+{
+    struct utsname un;
+    (void)ctx;
+    if (uname(&un) < 0)
+        return -errno;
+    (void)pl_fmt(out, size, "%.31s", un.machine);
+    return 0;
+}
+
+static int pl_ask_isa(const void *ctx, char *out, size_t size)
+{
+    (void)ctx;
+    return pl_cpu_isa_cpuid(out, size) ? 0 : -EOPNOTSUPP;
+}
+
 /* CPUs this process may run on; of a dump, those its "self" might. 0 = unknown. */
 static uint32_t pl_cpu_allowed(const struct pl_root *root, bool *set)
 {
     static const char key[] = "Cpus_allowed_list:";
     uint32_t count = 0;
-    if (pl_root_is_this_system(root)) {
-        cpu_set_t *cpus = CPU_ALLOC(PL_CPUS_MAX);
-        size_t size = CPU_ALLOC_SIZE(PL_CPUS_MAX);
-        if (cpus != NULL && sched_getaffinity(0, size, cpus) == 0)
-            count = (uint32_t)CPU_COUNT_S(size, cpus);
-        CPU_FREE(cpus);
-        return count;
-    }
+    uint64_t here = 0;
+    int rc = pl_live_u64(root, "sched.affinity.cpus", pl_ask_affinity, NULL, &here);
+    if (rc == 0)
+        return here <= PL_CPUS_MAX ? (uint32_t)here : 0;
+    if (rc != -ENODATA)
+        return 0;
     struct pl_lines lines;
     if (pl_lines_open(root, "proc/self/status", &lines, NULL) < 0)
         return 0;
@@ -134,17 +161,16 @@ static int pl_cpu_run(const struct pl_probe_input *in, struct pl_machine *m, str
 {
     struct pl_cpuinfo *info = calloc(1, sizeof(*info));
     bool *set = calloc(PL_CPUS_MAX, sizeof(*set));
-    struct utsname un;
     int rc = info == NULL || set == NULL ? pl_fail(err, -ENOMEM, "no memory to assess the CPU") : 0;
     if (rc == 0) {
         pl_cpuinfo_read(in->root, info);
         pl_cpu_counts(in->root, info, m, set);
         (void)PL_FMT(m->cpu.model, "%s", info->model);
         (void)PL_FMT(m->cpu.arch, "%s", info->arch);
-        bool here = pl_root_is_this_system(in->root);
-        if (here && uname(&un) == 0)
-            (void)PL_FMT(m->cpu.arch, "%.31s", un.machine);
-        if (!here || !pl_cpu_isa_cpuid(m->cpu.isa, sizeof(m->cpu.isa)))
+        char arch[sizeof(m->cpu.arch)];
+        if (pl_live(in->root, "uname.machine", pl_ask_machine, NULL, arch, sizeof(arch)) == 0)
+            (void)PL_FMT(m->cpu.arch, "%s", arch);
+        if (pl_live(in->root, "cpuid.isa", pl_ask_isa, NULL, m->cpu.isa, sizeof(m->cpu.isa)) < 0)
             pl_cpu_isa_flags(info->features, m->cpu.isa, sizeof(m->cpu.isa));
         if (info->features[0] == '\0' && m->cpu.isa[0] == '\0')
             pl_machine_note(m, "instruction set extensions are unknown: not in /proc/cpuinfo");

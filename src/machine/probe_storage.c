@@ -2,6 +2,7 @@
 #include "base/checked.h"
 #include "base/str.h"
 #include "machine/probes.h"
+#include "sys/live.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -56,32 +57,73 @@ static void pl_storage_type(const struct pl_root *root, const char *real, char *
     (void)pl_lines_close(&lines);
 }
 
+static int pl_ask_dir(const void *ctx, char *out, size_t size)
+{
+    return pl_fmt(out, size, "%s", (const char *)ctx) ? 0 : -E2BIG;
+}
+
+static int pl_ask_real(const void *ctx, char *out, size_t size)
+{
+    char real[PATH_MAX];
+    if (!pl_storage_real(ctx, real))
+        return errno > 0 ? -errno : -ENOENT;
+    return pl_fmt(out, size, "%s", real) ? 0 : -E2BIG;
+}
+
+static int pl_ask_exists(const void *ctx, char *out, size_t size)
+{
+    (void)pl_fmt(out, size, "yes");
+    return access(ctx, F_OK) < 0 ? -errno : 0;
+}
+
+static int pl_ask_total(const void *ctx, char *out, size_t size)
+{
+    struct statvfs fs;
+    if (statvfs(ctx, &fs) < 0)
+        return -errno;
+    (void)pl_fmt(out, size, "%llu", (unsigned long long)pl_mul_sat(fs.f_blocks, fs.f_frsize));
+    return 0;
+}
+
+static int pl_ask_room(const void *ctx, char *out, size_t size)
+{
+    struct statvfs fs;
+    if (statvfs(ctx, &fs) < 0)
+        return -errno;
+    (void)pl_fmt(out, size, "%llu", (unsigned long long)pl_mul_sat(fs.f_bavail, fs.f_frsize));
+    return 0;
+}
+
 static int pl_storage_run(const struct pl_probe_input *in, struct pl_machine *m, struct pl_err *err)
 {
     (void)err;
     const char *dir = in->options->model_dir;
     char real[PATH_MAX];
-    struct statvfs fs;
+    uint64_t total = 0, room = 0;
     if (dir == NULL)
         return 0;
     struct pl_storage *s = &m->storage[0];
-    (void)PL_FMT(s->path, "%s", dir);
+    if (pl_live(in->root, "storage.folder", pl_ask_dir, dir, s->path, sizeof(s->path)) < 0)
+        (void)PL_FMT(s->path, "%s", dir);
     m->n_storage = 1;
-    if (!pl_root_is_this_system(in->root)) {
-        s->total = s->available = PL_QUANTITY_UNKNOWN("a dump does not hold it");
+    int rc = pl_live(in->root, "storage.real", pl_ask_real, dir, real, sizeof(real));
+    if (rc == 0)
+        rc = pl_live_u64(in->root, "storage.total", pl_ask_total, real, &total);
+    if (rc == 0)
+        rc = pl_live_u64(in->root, "storage.free", pl_ask_room, real, &room);
+    if (rc < 0) {
+        s->total = s->available = rc == -ENODATA
+                                      ? PL_QUANTITY_UNKNOWN("a dump does not hold it")
+                                      : PL_QUANTITY_UNKNOWN("the file system cannot be asked");
+        if (rc != -ENODATA)
+            pl_machine_note(m, "free disk space is unknown: %s", strerror(-rc));
         return 0;
     }
-    if (!pl_storage_real(dir, real) || statvfs(real, &fs) < 0) {
-        s->total = s->available = PL_QUANTITY_UNKNOWN("the file system cannot be asked");
-        pl_machine_note(m, "free disk space is unknown: %s", strerror(errno));
-        return 0;
-    }
-    if (access(dir, F_OK) < 0)
-        pl_machine_note(m, "%.60s does not exist; the space is that of %.60s", dir, real);
-    s->total = pl_exact(pl_mul_sat(fs.f_blocks, fs.f_frsize), PL_SOURCE_MEASURED,
-                        "statvfs of the model folder");
-    s->available = pl_exact(pl_mul_sat(fs.f_bavail, fs.f_frsize), PL_SOURCE_MEASURED,
-                            "statvfs: blocks free for users");
+    char yes[8];
+    if (pl_live(in->root, "storage.exists", pl_ask_exists, dir, yes, sizeof(yes)) < 0)
+        pl_machine_note(m, "%.60s does not exist; the space is that of %.60s", s->path, real);
+    s->total = pl_exact(total, PL_SOURCE_MEASURED, "statvfs of the model folder");
+    s->available = pl_exact(room, PL_SOURCE_MEASURED, "statvfs: blocks free for users");
     pl_storage_type(in->root, real, s->filesystem, sizeof(s->filesystem));
     return 0;
 }

@@ -1,6 +1,7 @@
 #include "sys/root.h"
 
 #include "base/str.h"
+#include "sys/root_tape.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -31,7 +32,10 @@ int pl_root_open(const char *dir, struct pl_root *ret, struct pl_err *err)
         stat("/", &here) == 0 && st.st_dev == here.st_dev && st.st_ino == here.st_ino;
     if (!ret->this_system)
         (void)PL_FMT(ret->path, "%s", path);
-    return 0;
+    int rc = ret->this_system ? 0 : pl_root_replay_open(ret, err);
+    if (rc < 0)
+        pl_root_done(ret);
+    return rc;
 }
 
 void pl_root_done(struct pl_root *root)
@@ -39,6 +43,7 @@ void pl_root_done(struct pl_root *root)
     if (root->fd > 0)
         (void)close(root->fd);
     root->fd = -1;
+    pl_root_replay_done(root);
 }
 
 bool pl_root_is_this_system(const struct pl_root *root)
@@ -90,7 +95,8 @@ static int pl_root_openat(const struct pl_root *root, const char *path, int flag
 {
     if (!pl_root_path_ok(path))
         return -EINVAL;
-    flags |= O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    flags |= O_CLOEXEC; /* openat2 refuses the others beside O_PATH */
+    flags |= (flags & O_PATH) != 0 ? 0 : O_RDONLY | O_NOCTTY | O_NONBLOCK;
     if (root->this_system) {
         int fd = openat(root->fd, path, flags);
         return fd < 0 ? -errno : fd;
@@ -109,7 +115,11 @@ static int pl_root_openat(const struct pl_root *root, const char *path, int flag
 
 int pl_root_open_file(const struct pl_root *root, const char *path, int *ret_fd, struct pl_err *err)
 {
-    int fd = pl_root_openat(root, path, 0);
+    int fd = -1;
+    if (!pl_root_taped(root, PL_TAPE_FILE, path, &fd)) {
+        fd = pl_root_replay_code(root, pl_root_openat(root, path, 0));
+        fd = pl_root_record_file(root, path, fd);
+    }
     struct stat st;
     if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
         (void)close(fd);
@@ -123,17 +133,64 @@ int pl_root_open_file(const struct pl_root *root, const char *path, int *ret_fd,
 
 int pl_root_open_dir(const struct pl_root *root, const char *path, DIR **ret, struct pl_err *err)
 {
-    int fd = pl_root_openat(root, path, O_DIRECTORY);
-    if (fd < 0)
+    int fd = -1;
+    if (root->replay == NULL || !pl_root_taped(root, PL_TAPE_DIR, path, &fd))
+        fd = pl_root_replay_code(root, pl_root_openat(root, path, O_DIRECTORY));
+    if (fd < 0) {
+        pl_root_record(root, PL_TAPE_DIR, path, fd, NULL, 0);
         return pl_fail(err, fd, "%s/%.160s: %s", root->path, path, strerror(-fd));
+    }
     DIR *dir = fdopendir(fd);
     if (dir == NULL) {
         int code = -errno;
         (void)close(fd);
         return pl_fail(err, code, "%s/%.160s: %s", root->path, path, strerror(-code));
     }
+    pl_root_record_dir(root, path, dir);
     *ret = dir;
     return 0;
+}
+
+/* The length, or negative errno. */
+static ssize_t pl_root_link_at(const struct pl_root *root, const char *path, char *buf, size_t size)
+{
+    int fd = pl_root_openat(root, path, O_PATH | O_NOFOLLOW);
+    if (fd < 0)
+        return fd;
+    ssize_t n = readlinkat(fd, "", buf, size);
+    int code = -errno;
+    (void)close(fd);
+    return n < 0 ? (code == -ENOENT ? -EINVAL : code) : n; /* ENOENT: fd is no link */
+}
+
+int pl_root_read_link(const struct pl_root *root, const char *path, char *buf, size_t size,
+                      struct pl_err *err)
+{
+    const struct pl_tape_entry *e = pl_root_taped_text(root, PL_TAPE_LINK, path);
+    ssize_t n = 0;
+    if (e != NULL) {
+        n = e->error < 0 ? e->error : (ssize_t)e->len;
+        if (n >= 0)
+            (void)pl_fmt(buf, size, "%s", e->data);
+    } else {
+        n = root->replay != NULL ? -ENODATA : pl_root_link_at(root, path, buf, size);
+        bool whole = n >= 0 && (size_t)n < size;
+        if (whole)
+            buf[n] = '\0';
+        if (whole || n < 0)
+            pl_root_record(root, PL_TAPE_LINK, path, n < 0 ? (int)n : 0, buf,
+                           n < 0 ? 0 : (size_t)n);
+    }
+    if (n >= 0 && (size_t)n >= size)
+        n = -E2BIG;
+    if (n < 0)
+        return pl_fail(err, (int)n, "%s/%.160s: %s", root->path, path, strerror((int)-n));
+    return 0;
+}
+
+void pl_root_keep(const struct pl_root *root, const char *path, const void *data, size_t len)
+{
+    pl_root_record(root, PL_TAPE_FILE, path, 0, data, len);
 }
 
 int pl_read_text(const struct pl_root *root, const char *path, char *buf, size_t size,

@@ -14,14 +14,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct pl_tape;
+
 struct pl_root {
     int fd; /* of the folder, O_PATH; -1 = closed */
     bool this_system;
     char path[PL_PATH_TEXT_MAX]; /* as given, for messages; "" = this system */
+    struct pl_tape *tape;   /* everything read is recorded here; borrowed; NULL = nobody records */
+    struct pl_tape *replay; /* of a capture: what failed, links, calls; owned; NULL = no capture */
+    char *unpacked;         /* folder an archive was unpacked into, removed at the end; owned */
 };
 
-/* dir "", "/" or NULL is this system; anything else is a replayed dump. -ENOENT, -ENOTDIR, -EACCES
- * name the folder. End with pl_root_done. */
+/* dir "", "/" or NULL is this system; anything else is a replayed dump: a folder, or a capture (an
+ * archive that `plimsoll assess --capture` wrote, or the folder it was unpacked into). -ENOENT,
+ * -ENOTDIR, -EACCES name the folder; -EBADMSG: a damaged capture. End with pl_root_done.
+ *
+ * Of a capture everything answers as it did when it was taken, with the same errno; what was not
+ * read then is -ENODATA. While root->tape is set one reading of a file is all there is: opened
+ * again it has the content it had first. Probes must not depend on the order of a folder's entries.
+ */
 int pl_root_open(const char *dir, struct pl_root *ret, struct pl_err *err);
 void pl_root_done(struct pl_root *root); /* accepts a zeroed or closed root */
 bool pl_root_is_this_system(const struct pl_root *root);
@@ -34,6 +45,16 @@ int pl_root_open_file(const struct pl_root *root, const char *path, int *ret_fd,
 
 /* Opens a folder; end with closedir. */
 int pl_root_open_dir(const struct pl_root *root, const char *path, DIR **ret, struct pl_err *err);
+
+/* Where a symbolic link points, as it is written there ("../../devices/pci0000:00/..."). -EINVAL:
+ * not a link; -E2BIG: buf is too small. Never followed. */
+int pl_root_read_link(const struct pl_root *root, const char *path, char *buf, size_t size,
+                      struct pl_err *err);
+
+/* Adds a file to what is recorded that was not read as one: the raw answers of a vendor's library,
+ * under a path "plimsoll/NAME". A replay reads it like any other file. Does nothing when nobody
+ * records. */
+void pl_root_keep(const struct pl_root *root, const char *path, const void *data, size_t len);
 
 /* Reads a whole file into buf and ends it with NUL. *ret_len (may be NULL) excludes the NUL. -E2BIG
  * when it does not fit: a text cut short is never returned. */
