@@ -86,4 +86,9 @@ const char *pl_device_kind_name(enum pl_device_kind kind); /* "discrete" ... */
 const char *pl_device_power_name(enum pl_device_power power); /* "awake", "asleep" ... */
 const char *pl_sensor_name(enum pl_sensor_id id); /* "temperature_celsius" ... as in JSON */
 
+/* The inverse of the above; false, with *ret untouched, for other words. */
+bool pl_vendor_of(const char *name, enum pl_vendor *ret);
+bool pl_device_kind_of(const char *name, enum pl_device_kind *ret);
+bool pl_device_power_of(const char *name, enum pl_device_power *ret);
+
 #endif

@@ -47,9 +47,19 @@ enum pl_source pl_source_of(const char *name)
     return PL_SOURCE_UNKNOWN;
 }
 
+static const char *const pl_state_names[] = {"",      "unsupported", "no permission",
+                                             "stale", "asleep",      "not asked"};
+
 const char *pl_state_name(enum pl_state state)
 {
-    static const char *const names[] = {"",      "unsupported", "no permission",
-                                        "stale", "asleep",      "not asked"};
-    return names[state];
+    return pl_state_names[state];
+}
+
+enum pl_state pl_state_of(const char *name)
+{
+    for (int i = 0; i <= PL_STATE_NOT_ASKED; i++) {
+        if (pl_streq(name, pl_state_names[i]))
+            return (enum pl_state)i;
+    }
+    return PL_STATE_PLAIN;
 }

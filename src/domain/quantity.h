@@ -62,6 +62,8 @@ struct pl_quantity pl_plus(struct pl_quantity a, struct pl_quantity b);
 const char *pl_source_name(enum pl_source source);
 /* "unsupported", "no permission", "stale", "asleep", "not asked"; "" when plain. */
 const char *pl_state_name(enum pl_state state);
+/* Its inverse; PL_STATE_PLAIN for other words. */
+enum pl_state pl_state_of(const char *name);
 /* The inverse of pl_source_name; PL_SOURCE_UNKNOWN for other words. */
 enum pl_source pl_source_of(const char *name);
 

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "domain/tier.h"
+#include "machine/machine_file_impl.h"
 #include "sys/file.h"
 
 #include <ctype.h>
@@ -16,16 +17,9 @@
 
 static const char pl_from_file[] = "as the machine file says";
 
-/* "pools[1].capacity" for messages. */
-struct pl_field {
-    size_t pool;
-    const char *name;
-    struct pl_err *err;
-};
-
-static int pl_field_bad(const struct pl_field *f, const char *why)
+int pl_field_bad(const struct pl_field *f, const char *why)
 {
-    return pl_fail(f->err, -EINVAL, "pools[%zu].%s: %s", f->pool, f->name, why);
+    return pl_fail(f->err, -EINVAL, "%s[%zu].%s: %s", f->list, f->index, f->name, why);
 }
 
 /* Whole bytes from a number or a text. */
@@ -61,7 +55,7 @@ static int pl_source_in(pl_jval v, const struct pl_field *f, enum pl_source *ret
     return 0;
 }
 
-static int pl_quantity_in(pl_jval v, const struct pl_field *f, struct pl_quantity *ret)
+int pl_quantity_in(pl_jval v, const struct pl_field *f, struct pl_quantity *ret)
 {
     *ret = PL_QUANTITY_UNKNOWN("the machine file does not say");
     if (pl_jis_null(v))
@@ -69,8 +63,11 @@ static int pl_quantity_in(pl_jval v, const struct pl_field *f, struct pl_quantit
     uint64_t n = 0, low = 0, high = 0;
     pl_jval bytes = pl_jget(v, "bytes");
     bool object = pl_jis_object(v);
-    if (object && pl_jis_null(bytes))
+    enum pl_state state = pl_state_of(pl_jstr(pl_jget(v, "state"), ""));
+    if (object && pl_jis_null(bytes)) {
+        ret->state = state;
         return 0;
+    }
     int rc = pl_bytes_of(object ? bytes : v, f, &n);
     enum pl_source source = PL_SOURCE_DECLARED;
     low = high = n;
@@ -84,11 +81,12 @@ static int pl_quantity_in(pl_jval v, const struct pl_field *f, struct pl_quantit
         rc = pl_field_bad(f, "low, bytes and high are not in order");
     if (rc == 0 && source != PL_SOURCE_UNKNOWN)
         *ret = pl_between(low, n, high, source, pl_from_file);
+    ret->state = state;
     return rc;
 }
 
 /* A rate is written as a quantity of bytes per second. */
-static int pl_rate_in(pl_jval v, const struct pl_field *f, struct pl_rate *ret)
+int pl_rate_in(pl_jval v, const struct pl_field *f, struct pl_rate *ret)
 {
     struct pl_quantity q;
     int rc = pl_quantity_in(v, f, &q);
@@ -116,7 +114,7 @@ static int pl_kind_in(const char *name, pl_jval v, const struct pl_field *f, enu
     return pl_field_bad(f, "not host, dedicated, unified or cap");
 }
 
-static bool pl_pool_name_ok(const char *s)
+bool pl_pool_name_ok(const char *s)
 {
     size_t n = strlen(s);
     if (n == 0 || n >= PL_POOL_NAME_MAX)
@@ -130,7 +128,7 @@ static bool pl_pool_name_ok(const char *s)
 
 static int pl_pool_in(pl_jval v, size_t index, struct pl_machine *m, struct pl_err *err)
 {
-    struct pl_field f = {index, "pool", err};
+    struct pl_field f = {"pools", index, "pool", err};
     const char *name = pl_jstr(pl_jget(v, "pool"), "");
     const char *parent = pl_jstr(pl_jget(v, "parent"), "");
     if (!pl_pool_name_ok(name))
@@ -189,7 +187,7 @@ static int pl_parents_check(const struct pl_machine *m, struct pl_err *err)
 }
 
 /* Text for people: control characters could play tricks on a terminal. */
-static void pl_text_in(char *out, size_t size, pl_jval v)
+void pl_text_in(char *out, size_t size, pl_jval v)
 {
     (void)pl_fmt(out, size, "%s", pl_jstr(v, ""));
     pl_text_clean(out);
@@ -245,7 +243,8 @@ static int pl_storage_in(pl_jval list, struct pl_machine *m, struct pl_err *err)
         pl_jval v = pl_jat(list, i);
         struct pl_storage *s = &m->storage[m->n_storage++];
         struct pl_err why = {0};
-        const struct pl_field total = {i, "total", &why}, available = {i, "available", &why};
+        const struct pl_field total = {"storage", i, "total", &why},
+                              available = {"storage", i, "available", &why};
         pl_text_in(s->path, sizeof(s->path), pl_jget(v, "path"));
         pl_text_in(s->filesystem, sizeof(s->filesystem), pl_jget(v, "filesystem"));
         if (pl_quantity_in(pl_jget(v, "total"), &total, &s->total) < 0 ||
@@ -300,6 +299,8 @@ static int pl_machine_in(pl_jval root, struct pl_machine *m, struct pl_err *err)
         rc = pl_parents_check(m, err);
     if (rc == 0)
         rc = pl_storage_in(pl_jget(root, "storage"), m, err);
+    if (rc == 0)
+        rc = pl_devices_in(pl_jget(root, "devices"), m, err);
     if (rc == 0) {
         pl_cpu_in(pl_jget(root, "cpu"), &m->cpu);
         pl_about_in(root, m);

@@ -3,10 +3,10 @@
 #include "base/table.h"
 #include "base/units.h"
 #include "domain/tier.h"
+#include "report/devices.h"
 #include "report/json_unknown.h"
 #include "report/quantity.h"
 
-#include <math.h>
 #include <string.h>
 
 #define PL_LABEL "%-10s"
@@ -146,6 +146,7 @@ void pl_machine_text(const struct pl_machine *m, bool colour, struct pl_str *out
     const struct pl_pressure *p = &m->pressure;
     pl_machine_summary(m, out);
     pl_pools_text(m, colour, out);
+    pl_devices_text(m, colour, out);
     pl_cpu_text(&m->cpu, out);
     if (p->known)
         pl_str_addf(out,
@@ -158,16 +159,6 @@ void pl_machine_text(const struct pl_machine *m, bool colour, struct pl_str *out
     pl_str_addf(out, PL_LABEL "%s\n", "Id", pl_or(m->id, "unknown"));
     for (uint32_t i = 0; i < m->n_note; i++)
         pl_str_addf(out, PL_LABEL "%s\n", i == 0 ? "Notes" : "", m->note[i]);
-}
-
-/* Bytes per second as a quantity: whole bytes are exact enough. */
-static void pl_json_bytes_rate(struct pl_json *j, const char *key, struct pl_rate r)
-{
-    struct pl_quantity q = PL_QUANTITY_UNKNOWN(r.why);
-    if (r.source != PL_SOURCE_UNKNOWN)
-        q = pl_between((uint64_t)llround(r.low), (uint64_t)llround(r.likely),
-                       (uint64_t)llround(r.high), r.source, r.why);
-    pl_json_quantity(j, key, q);
 }
 
 static void pl_json_cpu(struct pl_json *j, const struct pl_cpu *c)
@@ -265,8 +256,7 @@ void pl_machine_json(const struct pl_machine *m, struct pl_str *out)
     for (uint32_t i = 0; i < m->n_pool; i++)
         pl_json_pool(&j, &m->pool[i]);
     pl_json_end(&j);
-    pl_json_array(&j, "devices");
-    pl_json_end(&j);
+    pl_devices_json(&j, m);
     pl_json_array(&j, "consumers");
     pl_json_end(&j);
     pl_json_storage(&j, m);
