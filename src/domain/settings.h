@@ -53,6 +53,7 @@ struct pl_resolved {
     uint64_t n_outputs; /* rows of logits kept */
     uint32_t type_k, type_v;
     bool flash_attn;
+    bool swa_full; /* sliding layers keep every token */
     enum pl_load_mode load_mode;
     bool repack;
     uint64_t prompt_cache_bytes; /* the limit; 0 = off */
