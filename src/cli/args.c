@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define PL_NAMES_MAX 256
+#define PL_NAMES_MAX 1024 /* of an engine's flags there are some 420 */
+#define PL_OWN_NAMES_MAX 64
 
 const struct pl_opt_value *pl_cli_opt(const struct pl_cli *cli, const char *name)
 {
@@ -28,21 +29,21 @@ static const char *pl_args_verb(const struct pl_verb *verb, char out[40])
 
 static int pl_args_unknown(const struct pl_cli *cli, const char *word, struct pl_err *err)
 {
-    char all[PL_NAMES_MAX][40];
+    char own[PL_OWN_NAMES_MAX][40];
     const char *names[PL_NAMES_MAX + 1];
     size_t n = 0;
-    for (const struct pl_opt *o = cli->verb->opts; o->name != NULL && n < PL_NAMES_MAX; o++)
-        (void)PL_FMT(all[n++], "--%s", o->name);
-    (void)PL_FMT(all[n++], "--json");
-    (void)PL_FMT(all[n++], "--help");
+    for (const struct pl_opt *o = cli->verb->opts; o->name != NULL && n + 2 < PL_OWN_NAMES_MAX; o++)
+        (void)PL_FMT(own[n++], "--%s", o->name);
+    (void)PL_FMT(own[n++], "--json");
+    (void)PL_FMT(own[n++], "--help");
+    for (size_t i = 0; i < n; i++)
+        names[i] = own[i];
     if (cli->verb->engine_flags) {
         for (const struct pl_flag *f = pl_llamacpp_flags(); f->names[0] != NULL; f++) {
             for (int k = 0; k < PL_FLAG_NAMES_MAX && f->names[k] != NULL && n < PL_NAMES_MAX; k++)
-                (void)PL_FMT(all[n++], "%s", f->names[k]);
+                names[n++] = f->names[k];
         }
     }
-    for (size_t i = 0; i < n; i++)
-        names[i] = all[i];
     names[n] = NULL;
     char verb[40];
     const char *name = cli->verb->name, *gap = name[0] != '\0' ? " " : "";

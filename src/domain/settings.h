@@ -20,6 +20,52 @@ enum pl_load_mode {
 #define PL_CACHE_RAM_UNSET (-2)
 
 #define PL_PASS_MAX 64 /* flags handed to the engine unchanged */
+#define PL_OVERRIDES_MAX 32
+#define PL_ADAPTERS_MAX 16
+
+enum pl_split { PL_SPLIT_LAYER = 0, PL_SPLIT_NONE, PL_SPLIT_ROW, PL_SPLIT_TENSOR };
+enum pl_pooling {
+    PL_POOLING_AUTO = 0,
+    PL_POOLING_NONE,
+    PL_POOLING_MEAN,
+    PL_POOLING_CLS,
+    PL_POOLING_LAST,
+    PL_POOLING_RANK,
+};
+
+/* Tensors sent to another place than their layer's. The first that matches a tensor decides. */
+enum pl_override_kind {
+    PL_OVERRIDE_TEXT = 0, /* -ot: "regex=buffer,regex=buffer" */
+    PL_OVERRIDE_EXPERTS,  /* experts of the first n layers to the CPU; UINT64_MAX = all (-cmoe) */
+    PL_OVERRIDE_FFN,      /* dense feed-forward of the first n layers to the CPU */
+};
+struct pl_override {
+    enum pl_override_kind kind;
+    const char *text; /* borrowed; PL_OVERRIDE_TEXT only */
+    uint64_t n;
+};
+struct pl_overrides {
+    struct pl_override one[PL_OVERRIDES_MAX];
+    uint32_t n;
+};
+
+/* Files named by a flag that may be given several times, each argument as it was given. */
+struct pl_texts {
+    const char *one[PL_ADAPTERS_MAX]; /* borrowed */
+    uint32_t n;
+};
+
+/* What drafts tokens for speculative decoding. */
+struct pl_draft_settings {
+    const char *model;    /* borrowed path; NULL = no draft model */
+    const char *types;    /* --spec-type, borrowed; NULL = the engine's default: none */
+    int64_t n_gpu_layers; /* -1 = auto */
+    uint32_t type_k, type_v;
+    const char *devices; /* NULL = as the model's */
+    struct pl_overrides overrides;
+    uint64_t n_max, n_min;
+    uint64_t n_ubatch; /* 0 = as the model's */
+};
 
 struct pl_settings {
     uint64_t n_ctx;     /* 0 = the model's own */
@@ -37,6 +83,30 @@ struct pl_settings {
     bool op_offload;
     bool swa_full;
     int64_t cache_ram_mib; /* -1 = no limit, 0 = off, PL_CACHE_RAM_UNSET = the engine's default */
+    enum pl_split split_mode;
+    const char *tensor_split; /* "3,1", checked; NULL = by free memory. Texts are borrowed argv */
+    uint64_t main_gpu;
+    const char *devices; /* "CUDA0,CUDA1" or "none"; NULL = all */
+    struct pl_overrides overrides;
+    uint64_t moe_cache_mib;     /* device cache of experts kept in host memory */
+    const char *rpc;            /* "host:port,host:port" */
+    bool fit;                   /* the engine shrinks what is unset until it fits */
+    const char *fit_target;     /* MiB to leave free, one per device or one for all; NULL = 1024 */
+    uint64_t fit_ctx;           /* the least context that fitting may choose */
+    uint64_t n_ctx_checkpoints; /* kept per slot, at most */
+    uint64_t checkpoint_min_step; /* tokens between two of them */
+    uint64_t n_ctx_slot_max;      /* --kv-unified-per-slot; 0 = unset */
+    bool cache_idle_slots;
+    bool embedding, rerank;
+    enum pl_pooling pooling;
+    enum pl_tri lazy; /* rows of large embeddings read on demand */
+    struct pl_draft_settings draft;
+    const char *mmproj; /* path of the projector; NULL = none */
+    bool mmproj_offload;
+    const char *mmproj_device;
+    uint64_t image_min_tokens, image_max_tokens; /* 0 = the model's own */
+    uint64_t mtmd_batch_tokens;                  /* image tokens in one batch, at most */
+    struct pl_texts lora, lora_scaled, control, control_scaled, override_kv;
     uint16_t port; /* of the server; 0 = any free one. No part of what is measured or remembered */
     const char *pass[PL_PASS_MAX]; /* known flags without effect on memory; borrowed argv */
     uint32_t n_pass;

@@ -63,7 +63,7 @@ estimate qwen3-8b -ngl 12 -M "$T/gpu.json"
 is "a GPU and -ngl 12: exit 3" "$status" 3
 estimate qwen3-8b -md draft.gguf
 is "a draft model: exit 3" "$status" 3
-like "a draft model: named" "$err" '^plimsoll: -md '
+like "a draft model: named" "$err" '^plimsoll: --model-draft '
 for bad in '--ctx-sise 5:--ctx-size' '--cache-typ-k q8_0:--cache-type-k'; do
     read -ra words <<<"${bad%%:*}"
     estimate qwen3-8b "${words[@]}"

@@ -79,6 +79,13 @@ static void flags_text_reproduces_the_settings(void **state)
         "--no-host "
         "-cram 0 -t 2 -tb 1 -nkvo --no-op-offload --temp 0.5 --no-warmup",
         "-cram -1 -np -1 -fa off",
+        "-ngl all -sm row -ts 3,1 -mg 1 -dev CUDA0,CUDA1 -ot exps=CPU -ncmoe 3 -cmoe -ncffn 2 "
+        "--moe-cache-mib 64 --rpc host:1 -fit off -fitt 512,256 -fitc 8192",
+        "-ctxcp 4 -cms 64 --no-cache-idle-slots --embedding --pooling cls -lzm off",
+        "-md d.gguf --spec-type draft-mtp -ngld 4 -ctkd q8_0 -ctvd q8_0 -devd none -cmoed "
+        "--spec-draft-n-max 8 --spec-draft-n-ubatch 64",
+        "-mm p.gguf --no-mmproj-offload -mmdev CUDA1 --image-max-tokens 512 --lora a.gguf,b.gguf "
+        "--lora-scaled c.gguf:0.5 --control-vector v.gguf --control-vector-layer-range 1 4",
     };
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         struct pl_settings s, again;
@@ -99,6 +106,116 @@ static void flags_text_reproduces_the_settings(void **state)
     }
 }
 
+static void files_are_kept_by_their_names(void **state)
+{
+    (void)state;
+    struct pl_settings s;
+    struct pl_err err = {0};
+    struct pl_str text;
+    const char *argv[PL_FLAG_ARGV_MAX];
+    struct pl_arena a;
+    pl_str_init(&text, 4096);
+    pl_arena_init(&a, 65536);
+    assert_int_equal(parse(&s, &err,
+                           "-mm /x/p.gguf --lora /x/a.gguf,b.gguf "
+                           "--lora-scaled ../y/c.gguf:0.5,/z/d.gguf:1"),
+                     0);
+    pl_llamacpp_flags_text(&s, &text);
+    assert_string_equal(pl_str_get(&text), "-mm p.gguf --lora a.gguf,b.gguf --lora-scaled "
+                                           "c.gguf:0.5,d.gguf:1");
+    assert_int_equal(pl_llamacpp_argv(&s, &a, argv, &err), 6); /* the engine needs the paths */
+    assert_string_equal(argv[1], "/x/p.gguf");
+    assert_string_equal(argv[3], "/x/a.gguf,b.gguf");
+    pl_arena_done(&a);
+    pl_str_done(&text);
+}
+
+static void old_spellings_mean_a_load_mode(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        enum pl_load_mode mode;
+    } cases[] = {
+        {"--no-mmap",         PL_LOAD_NONE      },
+        {"--mlock",           PL_LOAD_MMAP_MLOCK},
+        {"--mlock --no-mmap", PL_LOAD_MLOCK     },
+        {"--no-mmap --mlock", PL_LOAD_MLOCK     },
+        {"--direct-io",       PL_LOAD_DIO       },
+        {"-lm none --mmap",   PL_LOAD_MMAP      },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct pl_settings s;
+        struct pl_err err = {0};
+        assert_int_equal(parse(&s, &err, cases[i].line), 0);
+        assert_int_equal(s.load_mode, cases[i].mode);
+    }
+}
+
+/* The first override that matches a tensor decides, so their order is kept. */
+static void overrides_keep_their_order(void **state)
+{
+    (void)state;
+    struct pl_settings s;
+    struct pl_err err = {0};
+    assert_int_equal(parse(&s, &err, "-ncmoe 2 -ot exps=Vulkan0 -cmoe -ncffn 1"), 0);
+    assert_int_equal(s.overrides.n, 4);
+    assert_int_equal(s.overrides.one[0].kind, PL_OVERRIDE_EXPERTS);
+    assert_int_equal(s.overrides.one[0].n, 2);
+    assert_string_equal(s.overrides.one[1].text, "exps=Vulkan0");
+    assert_true(s.overrides.one[2].n == UINT64_MAX);
+    assert_int_equal(s.overrides.one[3].kind, PL_OVERRIDE_FFN);
+}
+
+/* No name stands in two rows, and every variable belongs to one. */
+static void the_table_is_sound(void **state)
+{
+    (void)state;
+    for (const struct pl_flag *f = pl_llamacpp_flags(); f->names[0] != NULL; f++) {
+        for (const struct pl_flag *g = f; g->names[0] != NULL; g++) {
+            if (g != f && f->env != NULL && g->env != NULL)
+                assert_string_not_equal(f->env, g->env);
+            for (int i = 0; i < PL_FLAG_NAMES_MAX && f->names[i] != NULL; i++) {
+                for (int k = g == f ? i + 1 : 0; k < PL_FLAG_NAMES_MAX && g->names[k] != NULL; k++)
+                    assert_string_not_equal(f->names[i], g->names[k]);
+            }
+        }
+        assert_true(f->kind != PL_FLAG_WORD || f->words != NULL);
+        assert_true(f->kind != PL_FLAG_REFUSE || f->words != NULL);
+        assert_true(f->kind < PL_FLAG_OLD || f->help == NULL);
+    }
+}
+
+static void switches_of_the_environment_go_both_ways(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *value, *flags;
+    } cases[] = {
+        {"LLAMA_ARG_KV_OFFLOAD",    "0",     "-nkvo"     },
+        {"LLAMA_ARG_NO_KV_OFFLOAD", "0",     "-nkvo"     }, /* its presence counts */
+        {"LLAMA_ARG_KV_UNIFIED",    "false", "-no-kvu"   },
+        {"LLAMA_ARG_KV_UNIFIED",    "on",    "-kvu"      },
+        {"LLAMA_ARG_JINJA",         "off",   "--no-jinja"},
+        {"LLAMA_ARG_JINJA",         "1",     "--jinja"   },
+        {"LLAMA_ARG_TOP_K",         "7",     "--top-k 7" },
+        {"LLAMA_ARG_HOST",          "::1",   ""          },
+        {"LLAMA_ARG_SPLIT_MODE",    "none",  "-sm none"  },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct pl_settings s;
+        struct pl_str text;
+        pl_str_init(&text, 4096);
+        pl_llamacpp_defaults(&s);
+        (void)setenv(cases[i].name, cases[i].value, 1);
+        assert_int_equal(pl_llamacpp_environment(&s, NULL), 0);
+        (void)unsetenv(cases[i].name);
+        pl_llamacpp_flags_text(&s, &text);
+        assert_string_equal(pl_str_get(&text), cases[i].flags);
+        pl_str_done(&text);
+    }
+}
+
 static void bad_values_name_the_flag(void **state)
 {
     (void)state;
@@ -114,9 +231,15 @@ static void bad_values_name_the_flag(void **state)
         {"-ctk q6_K",         -EINVAL,  "cache type"        },
         {"-fa maybe",         -EINVAL,  "on, off or auto"   },
         {"-ngl many",         -EINVAL,  "whole number"      },
-        {"-lm fast",          -EINVAL,  "load mode"         },
-        {"-md draft.gguf",    -ENOTSUP, "-md changes memory"},
-        {"--mmproj x",        -ENOTSUP, "--mmproj"          },
+        {"-lm fast",          -EINVAL,  "one of auto, none" },
+        {"-bs",               -ENOTSUP, "-bs changes memory"},
+        {"-m x.gguf",         -EINVAL,  "-m is no setting"  },
+        {"-ts 1,,2",          -EINVAL,  "list of at most"   },
+        {"-ts -1",            -EINVAL,  "list of at most"   },
+        {"-sm diagonal",      -EINVAL,  "layer, none, row"  },
+        {"-fit maybe",        -EINVAL,  "on or off"         },
+        {"-ot exps",          -EINVAL,  "PATTERN=BUFFER"    },
+        {"-ot a=CPU,=CPU",    -EINVAL,  "PATTERN=BUFFER"    },
         {"--no-such-flag",    -ENOENT,  ""                  },
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -222,6 +345,11 @@ int main(void)
         cmocka_unit_test(flags_long_and_short_mean_the_same),
         cmocka_unit_test(a_port_is_the_servers_alone),
         cmocka_unit_test(flags_text_reproduces_the_settings),
+        cmocka_unit_test(files_are_kept_by_their_names),
+        cmocka_unit_test(old_spellings_mean_a_load_mode),
+        cmocka_unit_test(overrides_keep_their_order),
+        cmocka_unit_test(the_table_is_sound),
+        cmocka_unit_test(switches_of_the_environment_go_both_ways),
         cmocka_unit_test(bad_values_name_the_flag),
         cmocka_unit_test(the_environment_counts_and_flags_win),
         cmocka_unit_test(resolving_follows_the_server),

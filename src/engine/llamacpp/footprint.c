@@ -9,6 +9,7 @@
 #include "engine/llamacpp/resolve.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* The process beside its buffers: what llama-server 0.7.0 (11669) held after load and requests on
  * ghosts of 135M to 3B with vocabularies of 49k to 152k, fitted within 4 MiB on each: a constant;
@@ -241,6 +242,44 @@ static struct pl_quantity pl_largest(const struct pl_pool_footprint *p, const st
     return pl_derived(best, "one buffer each for cache, compute, converted weights, logits");
 }
 
+/* Settings that change memory in ways that have no formula here: the first that is in use. */
+static const char *pl_footprint_unpredicted(const struct pl_settings *s)
+{
+    const struct {
+        bool used;
+        const char *flag;
+    } all[] = {
+        {s->draft.model != NULL ||
+             (s->draft.types != NULL && strstr(s->draft.types, "draft") != NULL),
+         "--model-draft"},
+        {s->mmproj != NULL,                                                             "--mmproj"                                                             },
+        {s->lora.n + s->lora_scaled.n > 0,                                                             "--lora"},
+        {s->control.n + s->control_scaled.n > 0,                                                             "--control-vector"                                                       },
+        {s->override_kv.n > 0,                                                             "--override-kv"   },
+        {s->rpc != NULL,                                                             "--rpc"                                                             },
+        {s->embedding,                                                             "--embedding"     },
+        {s->rerank,                                                             "--rerank"                                                                },
+        {s->pooling != PL_POOLING_AUTO,                                                             "--pooling"},
+        {s->moe_cache_mib > 0,                                                             "--moe-cache-mib"                                                                         },
+        {s->n_ctx_slot_max > 0,                                                             "--kv-unified-per-slot"},
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (all[i].used)
+            return all[i].flag;
+    }
+    return NULL;
+}
+
+static int pl_footprint_cannot(const struct pl_settings *s, struct pl_err *err)
+{
+    const char *flag = pl_footprint_unpredicted(s);
+    if (flag == NULL)
+        return 0;
+    (void)pl_fail(err, -ENOTSUP, "%s changes memory in a way that is not predicted yet", flag);
+    (void)pl_hint(err, "leave it out for an estimate without it");
+    return pl_exit_as(err, -ENOTSUP, PL_EXIT_CANNOT_TELL);
+}
+
 static int pl_footprint_devices(const struct pl_settings *s, const struct pl_llamacpp_host *host,
                                 struct pl_err *err)
 {
@@ -257,7 +296,9 @@ int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
 {
     struct pl_geometry g;
     struct pl_resolved r;
-    int rc = pl_llamacpp_geometry(m, &g, err);
+    int rc = pl_footprint_cannot(s, err);
+    if (rc == 0)
+        rc = pl_llamacpp_geometry(m, &g, err);
     if (rc == 0)
         rc = pl_llamacpp_resolve(s, &g, &r, err);
     if (rc == 0)
