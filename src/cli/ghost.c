@@ -201,7 +201,7 @@ const struct pl_verb pl_verb_ghost = {
         "  shape NAME N [N...]    lengths of a tensor; * in NAME is any layer's number\n"
         "  type NAME TYPE         its element type\n"
         "  copy PREFIX PREFIX     tensors once more under another name: copy blk.0. blk.4.\n"
-        "  drop PREFIX            tensors away\n"
+        "  drop NAME              tensors of that name, or beginning so, away\n"
         "The engine decides whether such a model loads; it says which shape it expected.",
     .examples = pl_ghost_examples,
     .opts = pl_ghost_opts,

@@ -108,27 +108,44 @@ static int pl_edit_ints(struct pl_edit *e, struct pl_kv *kv, char *list)
     return 0;
 }
 
+/* A word for a key of text. */
+static int pl_edit_text(struct pl_edit *e, struct pl_kv *kv, const char *word)
+{
+    kv->str = pl_arena_strdup(&e->m->arena, word);
+    kv->count = strlen(word);
+    if (kv->str == NULL)
+        return pl_edit_memory(e);
+    if (pl_streq(kv->key, "general.architecture"))
+        e->m->arch = kv->str;
+    return 0;
+}
+
+/* A new key has the type that its value looks like. */
+static void pl_edit_guess(struct pl_kv *kv, const char *text)
+{
+    int64_t whole = 0;
+    if (pl_streq(text, "true") || pl_streq(text, "false"))
+        kv->type = PL_KV_BOOL;
+    else
+        kv->type = pl_parse_i64(text, &whole) ? PL_KV_U32 : PL_KV_F32;
+}
+
 static int pl_edit_number(struct pl_edit *e, struct pl_kv *kv, const char *text)
 {
     int64_t whole = 0;
     double real = 0;
-    bool truth = pl_streq(text, "true");
-    if (truth || pl_streq(text, "false")) {
-        whole = truth ? 1 : 0;
-        if (kv->added)
-            kv->type = PL_KV_BOOL;
-    } else if (kv->type == PL_KV_F32 || kv->type == PL_KV_F64) {
-        if (!pl_parse_double(text, &real))
-            return pl_fail(e->err, -EINVAL, "'%.40s' is no number", text);
-    } else if (!pl_parse_i64(text, &whole)) {
-        return pl_fail(e->err, -EINVAL, "'%.40s' is no whole number", text);
-    } else if (kv->added) {
-        kv->type = PL_KV_U32;
-    }
-    if (kv->type == PL_KV_STR)
-        return pl_fail(e->err, -EINVAL, "%.80s is a text: only numbers can be set", kv->key);
+    if (kv->added)
+        pl_edit_guess(kv, text);
     if (kv->type == PL_KV_ARRAY) /* one value for all layers */
         kv->type = PL_KV_U32;
+    if (kv->type == PL_KV_F32 || kv->type == PL_KV_F64) {
+        if (!pl_parse_double(text, &real))
+            return pl_fail(e->err, -EINVAL, "'%.40s' is no number", text);
+    } else if (pl_streq(text, "true") || pl_streq(text, "false")) {
+        whole = pl_streq(text, "true") ? 1 : 0;
+    } else if (!pl_parse_i64(text, &whole)) {
+        return pl_fail(e->err, -EINVAL, "'%.40s' is no whole number", text);
+    }
     kv->u = (uint64_t)whole;
     kv->f = real;
     kv->count = 1;
@@ -141,6 +158,8 @@ static int pl_edit_set(struct pl_edit *e)
     struct pl_kv *kv = pl_edit_kv(e, e->word[1]);
     if (kv == NULL)
         return pl_edit_memory(e);
+    if (kv->type == PL_KV_STR && !kv->added)
+        return pl_edit_text(e, kv, e->word[2]);
     bool list = strchr(e->word[2], ',') != NULL;
     if (kv->type == PL_KV_ARRAY && kv->element == PL_KV_STR)
         return pl_fail(e->err, -EINVAL, "%.80s is a list of texts: it cannot be set", kv->key);
@@ -245,7 +264,8 @@ static int pl_edit_drop(struct pl_edit *e)
 {
     uint64_t kept = 0, n = e->m->n_tensor;
     for (uint64_t i = 0; i < n; i++) {
-        if (!pl_starts(e->m->tensor[i].name, e->word[1]))
+        const char *name = e->m->tensor[i].name;
+        if (!pl_starts(name, e->word[1]) && !pl_edit_match(e->word[1], name))
             e->m->tensor[kept++] = e->m->tensor[i];
     }
     e->m->n_tensor = kept;

@@ -3,13 +3,13 @@
  *
  * An edit is a line; "#" begins a comment:
  *
- *   set KEY VALUE           a number, or true or false; a list "1,2,3" makes an array of integers.
- *                           A key that is not there is added (unsigned, or an array of signed ones)
+ *   set KEY VALUE           a number, or true or false; a list "1,2,3" makes an array of integers;
+ * one word for a key of text. A key that is not there is added, of the type its value looks like
  *   shape NAME N [N...]     the lengths of a tensor; a "*" in NAME is any layer's number
  *   type NAME TYPE          its element type, "q8_0"
  *   copy PREFIX PREFIX      every tensor whose name begins so, once more under another beginning:
  *                           "copy blk.0. blk.4."
- *   drop PREFIX             the tensors whose names begin so, away */
+ *   drop NAME               the tensors of that name, or whose names begin so, away */
 #ifndef PL_MODEL_EDIT_H
 #define PL_MODEL_EDIT_H
 
