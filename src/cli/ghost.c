@@ -198,6 +198,7 @@ const struct pl_verb pl_verb_ghost = {
         "With --edit the header is changed first, for a model that nobody has yet. A line is one "
         "of:\n"
         "  set KEY VALUE          a number, true, false, or a list 1,2,3\n"
+        "  unset KEY              without it\n"
         "  shape NAME N [N...]    lengths of a tensor; * in NAME is any layer's number\n"
         "  type NAME TYPE         its element type\n"
         "  copy PREFIX PREFIX     tensors once more under another name: copy blk.0. blk.4.\n"

@@ -43,6 +43,7 @@ struct pl_kv {
     uint64_t text_bytes;     /* string arrays: sum of the lengths */
     const struct pl_kv *was; /* what the file says, when it was edited since; else NULL */
     bool added;              /* not in the file at all */
+    bool unset;              /* in the file, and not wanted any more: only a ghost's writer asks */
 };
 #define PL_KV_STR_MAX 65536u
 #define PL_KV_INTS_MAX 4096u

@@ -166,6 +166,17 @@ static int pl_edit_set(struct pl_edit *e)
     return list ? pl_edit_ints(e, kv, e->word[2]) : pl_edit_number(e, kv, e->word[2]);
 }
 
+static int pl_edit_unset(struct pl_edit *e)
+{
+    if (pl_model_kv(e->m, e->word[1]) == NULL)
+        return pl_fail(e->err, -EINVAL, "there is no key %.80s", e->word[1]);
+    struct pl_kv *kv = pl_edit_kv(e, e->word[1]);
+    if (kv == NULL)
+        return pl_edit_memory(e);
+    kv->unset = true;
+    return 0;
+}
+
 /* Does the name match, "*" standing for digits? */
 static bool pl_edit_match(const char *pattern, const char *name)
 {
@@ -279,6 +290,7 @@ static int pl_edit_line(struct pl_edit *e, char *line)
         size_t least, most; /* words, the verb among them */
         int (*run)(struct pl_edit *);
     } verbs[] = {
+        {"unset", 2, 2, pl_edit_unset },
         {"set",   3, 3, pl_edit_set   },
         {"shape", 3, 6, pl_edit_shapes},
         {"type",  3, 3, pl_edit_types },
@@ -306,8 +318,9 @@ static int pl_edit_line(struct pl_edit *e, char *line)
         return verbs[i].run(e);
     }
     (void)pl_fail(e->err, -EINVAL, "'%.40s' is no edit", e->word[0]);
-    return pl_hint(e->err,
-                   "set KEY VALUE, shape NAME N..., type NAME TYPE, copy FROM TO, drop NAME");
+    return pl_hint(
+        e->err,
+        "set KEY VALUE, unset KEY, shape NAME N..., type NAME TYPE, copy FROM TO, drop NAME");
 }
 
 int pl_model_edit(struct pl_model *m, const char *text, size_t len, const char *name,

@@ -5,6 +5,7 @@
  *
  *   set KEY VALUE           a number, or true or false; a list "1,2,3" makes an array of integers;
  * one word for a key of text. A key that is not there is added, of the type its value looks like
+ *   unset KEY               away with it
  *   shape NAME N [N...]     the lengths of a tensor; a "*" in NAME is any layer's number
  *   type NAME TYPE          its element type, "q8_0"
  *   copy PREFIX PREFIX      every tensor whose name begins so, once more under another beginning:

@@ -49,7 +49,7 @@ static bool pl_ghost_lacks_tokenizer(const struct pl_model *m)
  * ghost said, and not a tokenizer that is replaced. */
 static bool pl_ghost_keeps(const struct pl_kv *kv, bool make_tokenizer)
 {
-    return !pl_starts(kv->key, "split.") && !pl_starts(kv->key, "plimsoll.") &&
+    return !kv->unset && !pl_starts(kv->key, "split.") && !pl_starts(kv->key, "plimsoll.") &&
            !(make_tokenizer && pl_starts(kv->key, "tokenizer."));
 }
 
@@ -184,10 +184,8 @@ static int pl_ghost_file_keys(struct pl_gguf_out *o, const struct pl_model *m, b
     for (uint64_t i = 0; i < m->n_kv && rc == 0; i++) {
         const struct pl_kv *kv = &m->kv[i];
         uint64_t n = kv->added ? 0 : pl_gguf_kv_bytes(kv->was != NULL ? kv->was : kv);
-        if (pl_kv_edited(kv))
-            rc = pl_gguf_put_kv(o, kv, err);
-        else if (pl_ghost_keeps(kv, make_tokenizer))
-            rc = pl_ghost_copy(o, fd, at, n, err);
+        if (pl_ghost_keeps(kv, make_tokenizer))
+            rc = pl_kv_edited(kv) ? pl_gguf_put_kv(o, kv, err) : pl_ghost_copy(o, fd, at, n, err);
         at = pl_add_sat(at, n);
     }
     (void)close(fd);
@@ -229,7 +227,7 @@ int pl_ghost_header(struct pl_gguf_out *o, const struct pl_model *m, const struc
     bool make = from_file && pl_ghost_lacks_tokenizer(m);
     uint64_t n_kv = PL_OWN_KEYS + (make ? PL_MADE_KEYS : 0), end = 0;
     for (uint64_t i = 0; i < m->n_kv; i++)
-        n_kv += pl_kv_edited(&m->kv[i]) || pl_ghost_keeps(&m->kv[i], make) ? 1 : 0;
+        n_kv += pl_ghost_keeps(&m->kv[i], make) ? 1 : 0;
     pl_gguf_put_head(o, m->n_tensor, n_kv);
     int rc = from_file ? pl_ghost_file_keys(o, m, make, err) : pl_ghost_catalogue_keys(o, m, err);
     if (rc == 0)

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Seeks geometry mutations of model files that the engine accepts, and writes them as recipes for
-`plimsoll ghost --edit`. Usage: seek_mutations.py PLIMSOLL FIT_PARAMS_COMMAND FILE... >mutations.tsv
+`plimsoll ghost --edit`. Usage:
+    seek_mutations.py PLIMSOLL FIT_PARAMS_COMMAND FILE... >mutations.tsv
+    seek_mutations.py PLIMSOLL FIT_PARAMS_COMMAND --settle SPEC FILE >RECIPE
 
 A mutation changes some of the header's widths (layers, embedding, feed-forward, heads, head sizes,
 window, experts, ranks, state sizes, vocabulary, context). Which tensors then have which shape is
@@ -85,7 +87,16 @@ def choose(rng, arch, keys, tensors):
                 lines.append(f"set {k} " + ",".join(str(x * factor) for x in v))
             elif isinstance(v, int) and 0 < v < 2**31 // factor:
                 lines.append(f"set {k} {v * factor}")
-    return lines
+    embedding = next((l.split()[2] for l in lines if l.startswith(f"set {arch}.embedding_length ")),
+                     keys.get(arch + ".embedding_length"))
+    return lines + vocabulary(arch, lines, embedding, tensors)
+
+def vocabulary(arch, lines, embedding, tensors):
+    """The tokens decide, not vocab_size: a made-up tokenizer follows the embedding's shape."""
+    size = next((l.split()[2] for l in lines if l.startswith(f"set {arch}.vocab_size ")), None)
+    if size is None or "token_embd.weight" not in tensors:
+        return []
+    return ["set tokenizer.ggml.model no_vocab", f"shape token_embd.weight {embedding} {size}"]
 
 def attempt(plimsoll, fit, source, lines, out):
     edit = out + ".edit"
@@ -104,7 +115,7 @@ def attempt(plimsoll, fit, source, lines, out):
 
 def told(plimsoll, fit, source, lines, out):
     """An engine that aborts may lose the line that says why: asked again until it is there."""
-    for _ in range(12):
+    for _ in range(60):
         state, said = attempt(plimsoll, fit, source, lines, out)
         if state != "no" or "error loading model" in said or "ASSERT" in said:
             break
@@ -146,7 +157,47 @@ def settle(plimsoll, fit, source, lines, tensors, out):
         return None
     return None
 
+def settle_spec(plimsoll, fit, spec, path):
+    """A recipe from a spec: its lines, and "layers N [L...]" for that many, copies of the file's layers (L),
+    "quantise TYPE" for every matrix whose rows allow it; then the shapes that the engine asks for."""
+    keys, tensors = header(path)
+    arch = keys["general.architecture"]
+    last = keys[arch + ".block_count"]
+    lines, quantise, block = [], None, 256
+    for line in open(spec):
+        words = line.split("#")[0].split()
+        if words[:1] == ["layers"]:
+            lines.append(f"set {arch}.block_count {words[1]}")
+            of = words[2:] or [str(i) for i in range(last)]
+            lines += [f"copy blk.{of[i % len(of)]}. blk.{i}." for i in range(last, int(words[1]))]
+        elif words[:1] == ["quantise"]:
+            quantise, block = words[1], 32 if words[1].endswith(("_0", "_1")) else 256
+        elif words:
+            lines.append(" ".join(words))
+    embedding = next(l.split()[2] for l in lines if l.startswith(f"set {arch}.embedding_length "))
+    lines += vocabulary(arch, lines, embedding, tensors)
+    with tempfile.TemporaryDirectory() as tmp:
+        out = os.path.join(tmp, "m.gguf")
+        os.environ["SEEK_WHY"] = "1"
+        done = settle(plimsoll, fit, path, lines, tensors, out)
+        if done is None:
+            sys.exit(1)
+        if quantise:
+            names = {re.sub(r"^blk\.\d+\.", "blk.*.", n): s for n, s in header(out)[1].items()}
+            for n, shape in names.items():
+                if len(shape) > 1 and shape[0] % block == 0 and shape[1] > 8 and "conv" not in n and \
+                        "ssm_a" not in n and "ssm_d" not in n and "ffn_gate_inp" not in n:
+                    done.append(f"type {n} {quantise}")
+            state, said = attempt(plimsoll, fit, path, done, out)
+            if state != "ok":
+                sys.exit(said)
+    print("# " + os.path.basename(path)[:-5])
+    print("\n".join(done))
+
 def main():
+    if "--settle" in sys.argv:
+        settle_spec(sys.argv[1], sys.argv[2].split(), sys.argv[4], sys.argv[5])
+        return
     plimsoll, fit, files = sys.argv[1], sys.argv[2].split(), sys.argv[3:]
     print("# base\tnumber\tedits, joined by ';': applied by `plimsoll ghost --edit` (seek_mutations.py)")
     with tempfile.TemporaryDirectory() as tmp:

@@ -400,13 +400,13 @@ static void what_killed_writers_left_goes(void **state)
  * is the same. */
 static void edits_are_written(void **state)
 {
-    static const char lines[] =
-        "# two more layers\n"
-        "set llama.block_count 4\ncopy blk.0. blk.2.\ncopy blk.1. blk.3.\n"
-        "set llama.attention.head_count_kv 1,2,1,2\n"
-        "set llama.new_key 7\nset llama.new_real 1e-5\nset general.name other\n"
-        "shape blk.*.ffn_gate.weight 512 2048\n"
-        "type blk.3.ffn_up.weight f32\ndrop blk.1.ffn_down\n";
+    static const char lines[] = "# two more layers\n"
+                                "set llama.block_count 4\ncopy blk.0. blk.2.\ncopy blk.1. blk.3.\n"
+                                "set llama.attention.head_count_kv 1,2,1,2\n"
+                                "set llama.new_key 7\nset llama.new_real 1e-5\n"
+                                "unset llama.rope.freq_base\nset general.name other\n"
+                                "shape blk.*.ffn_gate.weight 512 2048\n"
+                                "type blk.3.ffn_up.weight f32\ndrop blk.1.ffn_down\n";
     char a[200], b[200];
     struct pl_err err = {0};
     (void)state;
@@ -428,6 +428,8 @@ static void edits_are_written(void **state)
     assert_int_equal(pl_model_arch_u64(back, "new_key", 0), 7);
     assert_int_equal(pl_model_arch_kv(back, "new_real")->type, PL_KV_F32);
     assert_string_equal(back->name, "other");
+    assert_non_null(pl_model_arch_kv(m, "rope.freq_base"));
+    assert_null(pl_model_arch_kv(back, "rope.freq_base"));
     assert_int_equal(pl_model_tensor(back, "blk.3.ffn_gate.weight")->ne[1], 2048);
     assert_int_equal(pl_model_tensor(back, "blk.3.ffn_up.weight")->type, 0);
     assert_null(pl_model_tensor(back, "blk.1.ffn_down.weight"));
