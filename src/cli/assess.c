@@ -2,6 +2,7 @@
 #include "machine/assess.h"
 #include "base/json.h"
 #include "base/table.h"
+#include "cli/capture.h"
 #include "cli/machine.h"
 #include "cli/verbs.h"
 #include "report/machine.h"
@@ -23,10 +24,12 @@ static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
     char dir[PL_PATH_TEXT_MAX];
     bool measure = pl_cli_opt(cli, "bandwidth")->given;
     bool never = pl_cli_opt(cli, "no-bandwidth")->given;
+    const char *capture = pl_cli_opt(cli, "capture")->text;
     struct pl_assess_options options = {
         .root = pl_cli_opt(cli, "root")->text,
         .model_dir = pl_cli_opt(cli, "model-dir")->text,
         .bandwidth = measure,
+        .remembered = never ? NULL : pl_cli_bandwidth_remembered,
     };
     if (measure && never) {
         (void)pl_fail(err, -EINVAL, "assess: --bandwidth and --no-bandwidth exclude each other");
@@ -38,13 +41,16 @@ static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
     }
     if (options.model_dir == NULL)
         options.model_dir = pl_cli_model_dir(dir);
-    int rc = pl_assess(&options, &m, err);
+    if (capture != NULL && options.root != NULL) {
+        (void)pl_fail(err, -EINVAL, "assess: --capture reads this machine, --root another one");
+        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+    }
+    int rc =
+        capture != NULL ? pl_cli_capture(cli, &options, &m, err) : pl_assess(&options, &m, err);
     if (rc < 0)
         return rc;
     if (measure)
         pl_cli_bandwidth_keep(&m);
-    else if (!never)
-        pl_cli_bandwidth_recall(&m);
     if (cli->json)
         pl_machine_json(&m, &cli->out);
     else
@@ -55,18 +61,25 @@ static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
 }
 
 static const struct pl_opt pl_assess_opts[] = {
-    {"root",                                                  '\0', PL_OPT_PATH, "DIR", "read DIR/proc and DIR/sys of another machine's dump"},
-    {"model-dir",                                            '\0', PL_OPT_PATH, "DIR", "where models are kept (PLIMSOLL_MODELS, ~/models, .)"},
-    {"bandwidth",  '\0', PL_OPT_FLAG, NULL, "measure memory bandwidth now (half a second)"},
-    {"no-bandwidth",                                             '\0', PL_OPT_FLAG, NULL, "leave bandwidth unknown, remembered or not"},
-    {"explain",                                            '\0', PL_OPT_FLAG, NULL, "where each fact comes from and why it matters"},
-    {0},
+    {"root",                                                                 '\0', PL_OPT_PATH, "DIR",
+     "read another machine: a folder with proc and sys, or a capture"},
+    {"capture",                                                           '\0', PL_OPT_PATH, "FILE",
+     "write everything this reading reads to FILE, a tar archive, redacted"},
+    {"no-redact",       '\0', PL_OPT_FLAG, NULL,
+     "with --capture: leave names, addresses and serial numbers in"},
+    {"force",                                                              '\0', PL_OPT_FLAG, NULL, "with --capture: replace FILE"},
+    {"model-dir",                                                           '\0', PL_OPT_PATH, "DIR", "where models are kept (PLIMSOLL_MODELS, ~/models, .)"},
+    {"bandwidth", '\0', PL_OPT_FLAG, NULL, "measure memory bandwidth now (half a second)"},
+    {"no-bandwidth",                                                            '\0', PL_OPT_FLAG, NULL, "leave bandwidth unknown, remembered or not"},
+    {"explain",                                                           '\0', PL_OPT_FLAG, NULL, "where each fact comes from and why it matters"},
+    {0        },
 };
 
 static const char *const pl_assess_examples[] = {
     "plimsoll assess --json > this-machine.json  # a machine file for planning elsewhere",
     "plimsoll assess --bandwidth  # measure what limits the speed of a CPU, and remember it",
     "plimsoll assess --root /mnt/dump  # another machine, from a copy of its proc and sys",
+    "plimsoll assess --capture machine.tar  # for a bug report: reads back as this machine",
     0,
 };
 

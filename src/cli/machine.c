@@ -4,8 +4,10 @@
 #include "base/str.h"
 #include "ledger/ledger.h"
 #include "machine/assess.h"
+#include "machine/capture.h"
 #include "machine/machine_file.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,32 +27,25 @@ const char *pl_cli_model_dir(char out[PL_PATH_TEXT_MAX])
     return out;
 }
 
-void pl_cli_bandwidth_recall(struct pl_machine *m)
+int pl_cli_bandwidth_remembered(const void *ctx, char *out, size_t size)
 {
-    struct pl_pool *ram = pl_machine_pool(m, "ram");
     struct pl_ledger *ledger = NULL;
     struct pl_rate one = {0}, all = {0};
     struct pl_err err = {0};
     int64_t when = 0;
-    if (ram == NULL || !m->this_system || m->id[0] == '\0' ||
-        ram->bandwidth.source == PL_SOURCE_MEASURED)
-        return;
     int rc = pl_ledger_open(NULL, PL_LEDGER_READ, &ledger, &err);
     if (rc == 0)
-        rc = pl_ledger_bandwidth_get(ledger, m->id, &one, &all, &when, &err);
-    if (rc < 0)
-        pl_machine_note(m, "remembered bandwidth cannot be read: %.110s", err.what);
-    if (rc == 0 && when != 0) {
-        char text[PL_TIME_TEXT_MAX];
-        /* the ledger's own texts end with its handle */
-        one.why = "measured on this machine before, kept in the ledger: one core";
-        all.why = "measured on this machine before, kept in the ledger: all cores";
-        ram->bandwidth_one = one;
-        ram->bandwidth = all;
-        pl_machine_note(m, "bandwidth was measured %s; --bandwidth measures again",
-                        pl_utc_text(when, text));
-    }
+        rc = pl_ledger_bandwidth_get(ledger, ctx, &one, &all, &when, &err);
     ledger = pl_ledger_close(ledger);
+    if (rc < 0) {
+        (void)pl_fmt(out, size, "failed %.110s", err.what);
+        return 0;
+    }
+    if (when == 0)
+        return -ENODATA;
+    bool fits = pl_fmt(out, size, "%.17g %.17g %.17g %.17g %.17g %.17g %lld", one.low, one.likely,
+                       one.high, all.low, all.likely, all.high, (long long)when);
+    return fits ? 0 : -E2BIG;
 }
 
 void pl_cli_bandwidth_keep(struct pl_machine *m)
@@ -76,11 +71,10 @@ void pl_cli_bandwidth_keep(struct pl_machine *m)
 int pl_cli_machine(const char *file, struct pl_machine *ret, struct pl_err *err)
 {
     char dir[PL_PATH_TEXT_MAX];
-    if (file != NULL)
+    if (file != NULL && !pl_is_capture(file))
         return pl_machine_load(file, ret, err);
-    struct pl_assess_options options = {.model_dir = pl_cli_model_dir(dir)};
-    int rc = pl_assess(&options, ret, err);
-    if (rc == 0)
-        pl_cli_bandwidth_recall(ret);
-    return rc;
+    struct pl_assess_options options = {.root = file,
+                                        .model_dir = pl_cli_model_dir(dir),
+                                        .remembered = pl_cli_bandwidth_remembered};
+    return pl_assess(&options, ret, err);
 }

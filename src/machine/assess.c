@@ -59,6 +59,7 @@ int pl_assess(const struct pl_assess_options *options, struct pl_machine *ret, s
     }
     struct pl_probe_input in = {&root, options};
     ret->this_system = pl_root_is_this_system(&root);
+    root.tape = ret->this_system ? options->tape : NULL;
     for (size_t i = 0; rc == 0 && pl_probes[i] != NULL; i++)
         rc = pl_probes[i]->run(&in, ret, err);
     if (rc == 0)

@@ -8,14 +8,21 @@
 
 #include "base/err.h"
 #include "domain/machine.h"
+#include "sys/live.h"
 #include "sys/root.h"
+#include "sys/tape.h"
 
 #include <stdbool.h>
 
 struct pl_assess_options {
-    const char *root;      /* NULL or "" = this system; else the folder of a dump */
+    const char *root;      /* NULL or "" = this system; else a dump's folder, or a capture */
     const char *model_dir; /* storage is looked at here; NULL = not at all */
     bool bandwidth;        /* measure memory bandwidth: about half a second, this system only */
+    struct pl_tape *tape;  /* everything read is recorded here; NULL = not */
+    /* What was measured of this machine before (ctx is its id): six numbers, "LOW LIKELY HIGH" of
+     * one core and of all, and when (seconds since 1970); or "failed WHY". NULL or -ENODATA:
+     * nothing is remembered. */
+    pl_live_ask remembered;
 };
 
 struct pl_probe_input {

@@ -12,6 +12,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
+const char *const pl_bandwidth_why[PL_BANDWIDTH_WHYS] = {
+    "read probe, one core, best of several passes over memory larger than its cache",
+    "read probe, all cores this process may use, best of several passes over memory larger than "
+    "the caches",
+    "read probe with too little memory: caches may have helped",
+};
+
 #define PL_BW_TOTAL_MAX PL_GIB
 #define PL_BW_TOTAL_MIN (32 * PL_MIB)   /* less says nothing: it may fit a cache we do not see */
 #define PL_BW_TOTAL_WANT (256 * PL_MIB) /* where the caches are small or unknown */
@@ -167,7 +174,7 @@ static struct pl_rate pl_bw_rate(const struct pl_bw_team *t, uint32_t n, bool en
         .likely = top,
         .high = top,
         .source = enough ? PL_SOURCE_MEASURED : PL_SOURCE_ASSUMED,
-        .why = enough ? why : "read probe with too little memory: caches may have helped",
+        .why = enough ? why : pl_bandwidth_why[PL_BANDWIDTH_SMALL],
     };
 }
 
@@ -256,15 +263,9 @@ int pl_bandwidth_measure(const struct pl_machine *m, uint64_t available, struct 
     pl_bw_cache(&m->cpu, &cache_one, &cache_all);
     bool enough = false;
     uint64_t bytes = pl_bw_size(cache_one, most, &enough);
-    int rc = pl_bw_team(cpu, 1, bytes, enough,
-                        "read probe, one core, best of several passes over memory larger than its "
-                        "cache",
-                        ret_one, err);
+    int rc = pl_bw_team(cpu, 1, bytes, enough, pl_bandwidth_why[PL_BANDWIDTH_ONE], ret_one, err);
     if (rc < 0)
         return rc;
     bytes = pl_bw_size(cache_all, most, &enough);
-    return pl_bw_team(cpu, n, bytes, enough,
-                      "read probe, all cores this process may use, best of several passes over "
-                      "memory larger than the caches",
-                      ret_all, err);
+    return pl_bw_team(cpu, n, bytes, enough, pl_bandwidth_why[PL_BANDWIDTH_ALL], ret_all, err);
 }

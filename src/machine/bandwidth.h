@@ -14,4 +14,9 @@
 int pl_bandwidth_measure(const struct pl_machine *m, uint64_t available, struct pl_rate *ret_one,
                          struct pl_rate *ret_all, struct pl_err *err);
 
+/* The three texts a measured rate's why may be, so that a capture can keep which: one core, all
+ * cores, and either with too little memory (the source is assumed then). */
+enum { PL_BANDWIDTH_ONE = 0, PL_BANDWIDTH_ALL, PL_BANDWIDTH_SMALL, PL_BANDWIDTH_WHYS };
+extern const char *const pl_bandwidth_why[PL_BANDWIDTH_WHYS];
+
 #endif

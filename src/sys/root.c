@@ -16,14 +16,22 @@ int pl_root_open(const char *dir, struct pl_root *ret, struct pl_err *err)
 {
     const char *path = dir != NULL && dir[0] != '\0' ? dir : "/";
     *ret = (struct pl_root){.fd = -1};
-    if (strlen(path) >= sizeof(ret->path))
+    int unpacked = pl_root_unpack(ret, path, err);
+    if (unpacked < 0)
+        return unpacked;
+    if (ret->unpacked != NULL)
+        path = ret->unpacked;
+    if (strlen(path) >= sizeof(ret->path)) {
+        pl_root_done(ret);
         return pl_fail(err, -ENAMETOOLONG, "the path of the root folder is too long");
+    }
     int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     struct stat st, here;
     if (fd < 0 || fstat(fd, &st) < 0) {
         int code = -errno;
         if (fd >= 0)
             (void)close(fd);
+        pl_root_done(ret);
         return pl_fail(err, code, "cannot open the root folder '%.160s': %s", path,
                        strerror(-code));
     }
@@ -31,7 +39,7 @@ int pl_root_open(const char *dir, struct pl_root *ret, struct pl_err *err)
     ret->this_system =
         stat("/", &here) == 0 && st.st_dev == here.st_dev && st.st_ino == here.st_ino;
     if (!ret->this_system)
-        (void)PL_FMT(ret->path, "%s", path);
+        (void)PL_FMT(ret->path, "%s", ret->unpacked != NULL ? dir : path);
     int rc = ret->this_system ? 0 : pl_root_replay_open(ret, err);
     if (rc < 0)
         pl_root_done(ret);

@@ -26,8 +26,8 @@ struct pl_root {
 };
 
 /* dir "", "/" or NULL is this system; anything else is a replayed dump: a folder, or a capture (an
- * archive that `plimsoll assess --capture` wrote, or the folder it was unpacked into). -ENOENT,
- * -ENOTDIR, -EACCES name the folder; -EBADMSG: a damaged capture. End with pl_root_done.
+ * archive that `plimsoll assess --capture` wrote, or the folder it was unpacked into). -ENOENT and
+ * -EACCES name the folder; -EBADMSG: a damaged capture, or no archive. End with pl_root_done.
  *
  * Of a capture everything answers as it did when it was taken, with the same errno; what was not
  * read then is -ENODATA. While root->tape is set one reading of a file is all there is: opened

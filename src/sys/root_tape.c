@@ -1,6 +1,7 @@
 #include "sys/root_tape.h"
 
 #include "base/str.h"
+#include "sys/ustar.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -183,7 +184,19 @@ int pl_root_replay_open(struct pl_root *root, struct pl_err *err)
     return rc;
 }
 
+int pl_root_unpack(struct pl_root *root, const char *path, struct pl_err *err)
+{
+    struct stat st;
+    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+        return 0;
+    return pl_ustar_unpack(path, &root->unpacked, err);
+}
+
 void pl_root_replay_done(struct pl_root *root)
 {
     root->replay = pl_tape_free(root->replay);
+    if (root->unpacked != NULL)
+        pl_ustar_remove(root->unpacked);
+    free(root->unpacked);
+    root->unpacked = NULL;
 }

@@ -5,6 +5,8 @@
 #include "sys/root.h"
 #include "sys/tape.h"
 
+/* Unpacks path when it is a file: root->unpacked is the folder to read then. */
+int pl_root_unpack(struct pl_root *root, const char *path, struct pl_err *err);
 /* Loads the tables of a capture, when the folder is one. */
 int pl_root_replay_open(struct pl_root *root, struct pl_err *err);
 /* Frees them, and removes the unpacked folder. */
