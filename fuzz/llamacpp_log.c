@@ -3,6 +3,7 @@
 #include "engine/llamacpp/log.h"
 
 #include "base/units.h"
+#include "engine/llamacpp/project.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,19 @@ static void pl_fuzz_feed(struct pl_log *l, const char *data, size_t n)
     pl_log_end(l);
 }
 
+/* The table of the engine's own projection, the input taken as one line. */
+static void pl_fuzz_projection(const char *text, size_t n)
+{
+    struct pl_projection p = {0};
+    char line[PL_LOG_LINE_MAX];
+    size_t len = n < sizeof(line) - 1 ? n : sizeof(line) - 1;
+    memcpy(line, text, len);
+    line[len] = '\0';
+    for (int i = 0; i < PL_PROJECTION_ROWS_MAX + 1 && pl_projection_line(&p, line); i++)
+        pl_fuzz_text(p.row[i].device, sizeof(p.row[i].device));
+    pl_fuzz_check(p.n_row <= PL_PROJECTION_ROWS_MAX);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     static struct pl_log whole, pieces;
@@ -46,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     pl_log_init(&whole);
     pl_log_feed(&whole, text, n);
     pl_log_end(&whole);
+    pl_fuzz_projection(text, n);
     const struct pl_engine_report *r = &whole.report;
     pl_fuzz_bytes(&r->weights_mapped);
     pl_fuzz_bytes(&r->weights_repack);

@@ -1,12 +1,17 @@
 /* plimsoll estimate MODEL [flags]: the footprint per pool, and whether it fits here. */
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/table.h"
+#include "cli/ghost_cache.h"
 #include "cli/machine.h"
 #include "cli/verbs.h"
+#include "engine/llamacpp/find.h"
+#include "engine/llamacpp/project.h"
 #include "ledger/ledger.h"
 #include "measure/forecast.h"
 #include "model/open.h"
 #include "report/forecast.h"
+#include "report/projection.h"
 
 #include <unistd.h>
 
@@ -27,11 +32,42 @@ static int pl_verdict_exit(enum pl_verdict verdict, bool strict)
     return PL_EXIT_CANNOT_TELL;
 }
 
-static void pl_estimate_print(struct pl_cli *cli, const struct pl_forecast *f)
+#define PL_ORACLE_TIMEOUT_S                                                                        \
+    60u /* the engine takes 0.2 s for 8B, some seconds for thousands of tensors */
+
+/* What the installed engine says itself: a catalogue model is ghosted for it. */
+struct pl_oracle {
+    bool asked;
+    struct pl_install engine;
+    struct pl_projection said;
+};
+
+static int pl_estimate_oracle(const struct pl_cli *cli, const struct pl_model *m,
+                              const struct pl_forecast *f, struct pl_oracle *o, struct pl_err *err)
 {
+    const struct pl_ghost_options ghost = {.fill = PL_FILL_ZERO};
+    struct pl_model *made = NULL;
+    int rc = 0;
+    if (!o->asked)
+        return 0;
+    if (m->n_file == 0)
+        rc = pl_ghost_cache_get(m, f->name, f->quant, NULL, &ghost, &made, err);
+    const struct pl_model *loaded = made != NULL ? made : m;
+    if (rc == 0)
+        rc = pl_llamacpp_project(&o->engine, loaded->path, &cli->settings,
+                                 PL_ORACLE_TIMEOUT_S * PL_S_NS, &o->said, err);
+    (void)pl_model_free(made);
+    return rc;
+}
+
+static void pl_estimate_print(struct pl_cli *cli, const struct pl_forecast *f,
+                              const struct pl_oracle *o)
+{
+    bool colour = pl_colour_wanted(STDOUT_FILENO);
     if (!cli->json) {
-        pl_report_forecast_text(f, pl_cli_opt(cli, "why")->given, pl_colour_wanted(STDOUT_FILENO),
-                                &cli->out);
+        pl_report_forecast_text(f, pl_cli_opt(cli, "why")->given, colour, &cli->out);
+        if (o->asked)
+            pl_projection_text(&o->said, &f->footprint, colour, &cli->out);
         return;
     }
     struct pl_json j;
@@ -39,6 +75,8 @@ static void pl_estimate_print(struct pl_cli *cli, const struct pl_forecast *f)
     pl_json_object(&j, NULL);
     pl_json_str(&j, "schema", "plimsoll.estimate/1");
     pl_report_forecast_json(f, &j);
+    if (o->asked)
+        pl_projection_json(&o->said, &f->footprint, o->engine.version, &j, "oracle");
     pl_json_end(&j);
 }
 
@@ -46,18 +84,25 @@ static int pl_estimate_run(struct pl_cli *cli, struct pl_err *err)
 {
     static struct pl_machine machine;
     static struct pl_forecast forecast;
+    static struct pl_oracle oracle;
     struct pl_model *model = NULL;
     struct pl_ledger *ledger = NULL;
     int rc = pl_model_open(cli->arg[0], &model, err);
     if (rc == 0)
         rc = pl_cli_machine(pl_cli_opt(cli, "machine")->text, &machine, err);
+    oracle.asked = pl_cli_opt(cli, "oracle")->given;
+    if (rc == 0 && oracle.asked)
+        rc = pl_llamacpp_find(pl_cli_opt(cli, "engine")->text, &oracle.engine, err);
     if (rc == 0) {
         /* What is remembered is a help, not a condition: an unreadable ledger is left out. */
         (void)pl_ledger_open(pl_cli_opt(cli, "ledger")->text, PL_LEDGER_READ, &ledger, NULL);
-        rc = pl_forecast_make(model, &cli->settings, &machine, NULL, ledger, &forecast, err);
+        rc = pl_forecast_make(model, &cli->settings, &machine,
+                              oracle.asked ? oracle.engine.version : NULL, ledger, &forecast, err);
     }
+    if (rc == 0)
+        rc = pl_estimate_oracle(cli, model, &forecast, &oracle, err);
     if (rc == 0) {
-        pl_estimate_print(cli, &forecast);
+        pl_estimate_print(cli, &forecast, &oracle);
         rc = pl_verdict_exit(forecast.judgement.verdict, pl_cli_opt(cli, "strict")->given);
     }
     (void)pl_ledger_close(ledger);
@@ -68,14 +113,17 @@ static int pl_estimate_run(struct pl_cli *cli, struct pl_err *err)
 static const struct pl_opt pl_estimate_opts[] = {
     {"machine",                                            'M', PL_OPT_PATH, "FILE", "plan for the machine of this file (assess --json)"},
     {"why",                                         0, PL_OPT_FLAG, NULL, "say for every figure how it was found"},
-    {"strict", 0, PL_OPT_FLAG, NULL, "fragile counts as does not fit (exit 1)"},
-    {"ledger",                                                0, PL_OPT_PATH, "FILE", "the ledger to cite runs from"},
-    {0                                        },
+    {"oracle", 0, PL_OPT_FLAG, NULL, "ask the installed engine too, and show both"},
+    {"engine",                                                0, PL_OPT_PATH, "PATH", "with --oracle: llama-server, or a folder that holds it"},
+    {"strict",                                         0, PL_OPT_FLAG, NULL, "fragile counts as does not fit (exit 1)"},
+    {"ledger",             0, PL_OPT_PATH, "FILE", "the ledger to cite runs from"},
+    {0                                            },
 };
 
 static const char *const pl_estimate_examples[] = {
     "plimsoll estimate qwen3-8b:q4_k_m -c 8192",
     "plimsoll estimate ./model.gguf -c 32768 -np 4 -ctk q8_0 -ctv q8_0 --why",
+    "plimsoll estimate qwen3-8b -c 8192 --oracle   # what llama-server itself projects, beside it",
     "plimsoll estimate llama-3.3-70b -c 16384 --machine server.json --json",
     0,
 };

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "engine/llamacpp/log.h"
+#include "engine/llamacpp/project.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,9 +223,44 @@ static void hostile_lines_do_no_harm(void **state)
     assert_int_equal(l.report.weights_other.bytes, mib(1));
 }
 
+/* Lines of 0.7.0 at verbosity 5; what is no row of the table is none. */
+static void the_projection_is_read(void **state)
+{
+    static const char *const rows[] = {
+        "0.00.701 I common_memory_breakdown_print: |   - Host               |                 1162 "
+        "=  1013 +      87 +      62                |",
+        "x common_memory_breakdown_print: |   - Vulkan0 (llvmpipe (LLVM 15)) | 24105 = 22999 + "
+        "(1000 = 900 + 50 + 50) + 106 |",
+    };
+    static const char *const none[] = {
+        "",
+        "common_memory_breakdown_print: | memory breakdown [MiB] | total   free    self   model |",
+        "common_memory_breakdown_print: |   - Host  ",
+        "common_memory_breakdown_print: |   - Host | 1 = 2 + 3 |",
+        "common_memory_breakdown_print: |   - Host | 1 = 99999999999999999999999 + 3 + 4 |",
+        "common_memory_breakdown_print: |   - | 1 = 2 + 3 + 4 |",
+    };
+    struct pl_projection p = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+        assert_false(pl_projection_line(&p, none[i]));
+    assert_true(pl_projection_line(&p, rows[0]));
+    assert_string_equal(p.row[0].device, "Host");
+    assert_int_equal(p.row[0].model_mib, 1013);
+    assert_int_equal(p.row[0].context_mib, 87);
+    assert_int_equal(p.row[0].compute_mib, 62);
+    assert_int_equal(p.n_row, 1);
+    while (pl_projection_line(&p, rows[1])) /* a table without end stops at its limit */
+        ;
+    assert_int_equal(p.n_row, PL_PROJECTION_ROWS_MAX);
+    assert_string_equal(p.row[1].device, "Vulkan0");
+    assert_int_equal(p.row[16].compute_mib, 50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_projection_is_read),
         cmocka_unit_test(the_dry_run_of_fit_is_not_counted),
         cmocka_unit_test(repacked_weights_are_told_from_mapped_ones),
         cmocka_unit_test(separate_slots_are_told_from_one_cache),
