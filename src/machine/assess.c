@@ -7,13 +7,9 @@
 #include <errno.h>
 
 const struct pl_probe *const pl_probes[] = {
-    &pl_probe_memory,
-    &pl_probe_cgroup,
-    &pl_probe_cpu,
-    &pl_probe_identity,
-    &pl_probe_storage,
-    &pl_probe_bandwidth,
-    0,
+    &pl_probe_memory,   &pl_probe_cgroup,  &pl_probe_cpu,
+    &pl_probe_identity, &pl_probe_storage, &pl_probe_bandwidth,
+    &pl_probe_drm,      &pl_probe_jetson,  0,
 };
 
 /* The nominal RAM, or the limit of the control group where that is lower: a limit is what it says.

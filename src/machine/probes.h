@@ -10,5 +10,7 @@ extern const struct pl_probe pl_probe_cgroup;
 extern const struct pl_probe pl_probe_cpu;
 extern const struct pl_probe pl_probe_storage;
 extern const struct pl_probe pl_probe_bandwidth;
+extern const struct pl_probe pl_probe_drm;
+extern const struct pl_probe pl_probe_jetson;
 
 #endif
