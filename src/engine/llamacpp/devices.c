@@ -1,0 +1,183 @@
+/* Names: GGML_CUDA_NAME and the like in ggml/src/ggml-*; order and the rule for integrated ones:
+ * src/llama.cpp, llama_prepare_model_devices. */
+#include "engine/llamacpp/devices.h"
+
+#include "base/str.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct {
+    const char *name;
+    uint64_t alignment;
+} pl_backends[] = {
+    [PL_BACKEND_UNKNOWN] = {"GPU",    128},
+    [PL_BACKEND_CUDA] = {"CUDA",   128}, /* ggml-cuda.cu, buffer_type_get_alignment */
+    [PL_BACKEND_ROCM] = {"ROCm",   128},
+    [PL_BACKEND_VULKAN] = {"Vulkan", 64 }, /* minStorageBufferOffsetAlignment, 16 to 256 */
+    [PL_BACKEND_SYCL] = {"SYCL",   128},
+    [PL_BACKEND_METAL] = {"MTL",    32 },
+    [PL_BACKEND_RPC] = {"RPC",    128},
+};
+
+const char *pl_backend_name(enum pl_backend backend)
+{
+    return pl_backends[backend].name;
+}
+
+static bool pl_text_has(const char *text, const char *word)
+{
+    size_t n = strlen(word);
+    for (; text != NULL && *text != '\0'; text++) {
+        if (strncasecmp(text, word, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum pl_backend pl_backend_of(const char *built, enum pl_vendor vendor)
+{
+    if (pl_text_has(built, "vulkan"))
+        return PL_BACKEND_VULKAN;
+    if (pl_text_has(built, "sycl"))
+        return PL_BACKEND_SYCL;
+    if (vendor == PL_VENDOR_NVIDIA)
+        return PL_BACKEND_CUDA;
+    if (vendor == PL_VENDOR_AMD)
+        return PL_BACKEND_ROCM;
+    return vendor == PL_VENDOR_INTEL ? PL_BACKEND_SYCL : PL_BACKEND_UNKNOWN;
+}
+
+static const struct pl_device *pl_device_of_pool(const struct pl_machine *m, const char *pool)
+{
+    for (uint32_t i = 0; i < m->n_device; i++) {
+        if (pl_streq(m->device[i].pool, pool))
+            return &m->device[i];
+    }
+    return NULL;
+}
+
+static void pl_devices_add(struct pl_used_devices *all, const struct pl_machine *m,
+                           const struct pl_pool *p, const char *built)
+{
+    const struct pl_device *d = pl_device_of_pool(m, p->name);
+    uint32_t same = 0;
+    if (all->n >= PL_USED_DEVICES_MAX)
+        return;
+    struct pl_used_device *u = &all->one[all->n];
+    *u = (struct pl_used_device){
+        .backend = pl_backend_of(built, d != NULL ? d->vendor : PL_VENDOR_UNKNOWN),
+        .kind = p->kind,
+        .integrated = d != NULL ? d->kind == PL_DEVICE_INTEGRATED : p->kind == PL_POOL_UNIFIED,
+        .total = p->capacity,
+        .free = pl_machine_available(m, p->name),
+        .buffer_max = UINT64_MAX,
+    };
+    for (uint32_t i = 0; i < all->n; i++)
+        same += all->one[i].backend == u->backend;
+    u->alignment = pl_backends[u->backend].alignment;
+    (void)PL_FMT(u->pool, "%s", p->name);
+    (void)PL_FMT(u->name, "%s%u", pl_backends[u->backend].name, same);
+    all->n++;
+}
+
+/* A pool that devices take memory from: their own, or the one they share with the CPU. The host's
+ * child of a shared pool is "ram". */
+static bool pl_pool_is_device(const struct pl_machine *m, const struct pl_pool *p)
+{
+    if (p->kind == PL_POOL_DEDICATED || pl_device_of_pool(m, p->name) != NULL)
+        return true;
+    if (p->kind != PL_POOL_UNIFIED || pl_streq(p->name, "ram"))
+        return false;
+    for (uint32_t i = 0; i < m->n_pool; i++) { /* the parent of others is no device itself */
+        if (pl_streq(m->pool[i].parent, p->name))
+            return false;
+    }
+    return true;
+}
+
+void pl_llamacpp_devices(const struct pl_machine *m, const char *backend,
+                         struct pl_used_devices *ret)
+{
+    *ret = (struct pl_used_devices){0};
+    for (uint32_t i = 0; i < m->n_pool; i++) {
+        if (pl_pool_is_device(m, &m->pool[i]))
+            pl_devices_add(ret, m, &m->pool[i], backend);
+    }
+}
+
+const struct pl_used_device *pl_used_device(const struct pl_used_devices *d, const char *name)
+{
+    for (uint32_t i = 0; i < d->n; i++) {
+        if (pl_streq(d->one[i].name, name) || pl_streq(d->one[i].pool, name))
+            return &d->one[i];
+    }
+    return NULL;
+}
+
+/* Where the backend is not known, "CUDA1" and "Vulkan1" name the second device alike. */
+static const struct pl_used_device *pl_device_named(const struct pl_used_devices *all,
+                                                    const char *name)
+{
+    const struct pl_used_device *d = pl_used_device(all, name);
+    uint64_t at = 0;
+    for (size_t i = PL_BACKEND_CUDA; d == NULL && i <= PL_BACKEND_RPC; i++) {
+        size_t n = strlen(pl_backends[i].name);
+        if (strncmp(name, pl_backends[i].name, n) == 0 && pl_parse_u64(name + n, &at) &&
+            at < all->n && all->one[at].backend == PL_BACKEND_UNKNOWN)
+            d = &all->one[at];
+    }
+    return d;
+}
+
+static int pl_devices_named(const struct pl_used_devices *all, const char *wanted,
+                            struct pl_used_devices *ret, struct pl_err *err)
+{
+    if (pl_streq(wanted, "none"))
+        return 0;
+    for (const char *p = wanted; p != NULL;) {
+        char name[32];
+        size_t n = strcspn(p, ",");
+        const struct pl_used_device *d = NULL;
+        if (PL_FMT(name, "%.*s", n < sizeof(name) ? (int)n : 0, p))
+            d = pl_device_named(all, name);
+        if (d == NULL || ret->n >= PL_USED_DEVICES_MAX) {
+            (void)pl_fail(err, -EINVAL, "-dev: no device '%.*s' here", n < 60 ? (int)n : 60, p);
+            (void)pl_hint(err, all->n > 0 ? "there is %s (%s)%s" : "this machine has none",
+                          all->one[0].name, all->one[0].pool, all->n > 1 ? " and others" : "");
+            return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+        }
+        ret->one[ret->n++] = *d;
+        p = p[n] == ',' ? p + n + 1 : NULL;
+    }
+    return 0;
+}
+
+int pl_llamacpp_devices_pick(const struct pl_used_devices *all, const struct pl_settings *s,
+                             const char *wanted, struct pl_used_devices *ret, struct pl_err *err)
+{
+    *ret = (struct pl_used_devices){0};
+    if (wanted != NULL) {
+        int rc = pl_devices_named(all, wanted, ret, err);
+        if (rc < 0)
+            return rc;
+    } else {
+        for (uint32_t i = 0; i < all->n; i++) {
+            if (!all->one[i].integrated)
+                ret->one[ret->n++] = all->one[i];
+        }
+        if (ret->n == 0 && all->n > 0) /* one of them: igpus.empty() */
+            ret->one[ret->n++] = all->one[0];
+    }
+    if (s->split_mode != PL_SPLIT_NONE || ret->n == 0)
+        return 0;
+    if (s->main_gpu >= ret->n) {
+        (void)pl_fail(err, -EINVAL, "-mg %llu: there are %u devices",
+                      (unsigned long long)s->main_gpu, ret->n);
+        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+    }
+    ret->one[0] = ret->one[s->main_gpu];
+    ret->n = 1;
+    return 0;
+}
