@@ -85,7 +85,8 @@ static void pl_fuzz_promises(const struct pl_model *m, const struct pl_footprint
     pl_fuzz_quantity(p->peak);
     pl_fuzz_quantity(p->load_peak);
     pl_fuzz_quantity(p->largest_allocation);
-    pl_fuzz_check(p->part[PL_PART_KV].likely > 0);
+    /* nothing that attends, or something that is kept */
+    pl_fuzz_check(pl_known(p->part[PL_PART_KV]) && pl_known(p->part[PL_PART_RECURRENT]));
     pl_fuzz_check(p->part[PL_PART_WEIGHTS].likely <= m->file_bytes);
     pl_fuzz_check(!pl_known(p->steady) || p->steady.likely >= p->part[PL_PART_KV].likely);
     pl_fuzz_check(!pl_known(p->steady) || p->peak.high >= p->steady.high);

@@ -26,6 +26,7 @@ enum pl_part {
 enum pl_hold { PL_HOLD_ANON = 0, PL_HOLD_LOCKED, PL_HOLD_FILE_HOT, PL_HOLD_FILE_COLD, PL_HOLDS };
 
 #define PL_FOOTPRINT_POOLS_MAX 17 /* ram and sixteen devices */
+#define PL_FOOTPRINT_TEXT_MAX 160
 
 struct pl_pool_footprint {
     char pool[PL_POOL_NAME_MAX];
@@ -41,6 +42,7 @@ struct pl_pool_footprint {
 struct pl_footprint {
     struct pl_pool_footprint pool[PL_FOOTPRINT_POOLS_MAX];
     uint32_t n_pool;
+    char text[PL_FOOTPRINT_TEXT_MAX]; /* of a `why` with figures; a copy's points here still */
 };
 
 enum pl_verdict {

@@ -27,14 +27,14 @@ done
 like "table: the verdict" "$out" '^verdict +safe$'
 like "table: unknown speed is not 0" "$out" '^speed +unknown: '
 is "table: silent on stderr" "$err" ""
-unlike "table: a figure's reason only when asked" "$out" 'layers x cells'
+unlike "table: a figure's reason only when asked" "$out" '30 layers keep K and V of 4096 tokens'
 estimate smollm2-135m -c 4096 -M "$T/big.json" --why
-like "--why: the reasons" "$out" '^kv .*layers x cells'
+like "--why: the reasons" "$out" '^kv .*30 layers keep K and V of 4096 tokens'
 
 estimate smollm2-135m -c 4096 -M "$T/big.json" --json
 is "--json: exit 0" "$status" 0
 is "--json: schema" "$(json .schema)" plimsoll.estimate/1
-is "--json: KV is layers x cells x (K + V) x 2 bytes" "$(json '.pools[0].parts.kv.bytes')" \
+is "--json: KV is 30 layers keep K and V of 4096 tokens x (K + V) x 2 bytes" "$(json '.pools[0].parts.kv.bytes')" \
     $((30 * 4096 * (192 + 192) * 2))
 is "--json: unknown is null" "$(json '.speed.prefill_tokens_per_second.value')" null
 is "--json: steady is the sum of the parts" \
@@ -135,12 +135,12 @@ for m in qwen2.5-0.5b:q4_k_m smollm2-135m:q8_0; do
     is "$m: its ghost needs the same" "$(json '{settings, pools, speed, verdict}')" "$want"
 done
 
-# an architecture nobody predicts yet: the header of a sound file, renamed in place
-head -c 2000000 "$T/g.gguf" | LC_ALL=C sed 's/llama/mamba/g' >"$T/head"
+# an architecture nobody knows: the header of a sound file, renamed in place
+head -c 2000000 "$T/g.gguf" | LC_ALL=C sed 's/llama/lambo/g' >"$T/head"
 dd if="$T/head" of="$T/g.gguf" conv=notrunc bs=1M 2>/dev/null
 estimate "$T/g.gguf"
 is "an unknown architecture: exit 3" "$status" 3
-like "an unknown architecture: named" "$err" "^plimsoll: cannot tell: architecture 'mamba'"
+like "an unknown architecture: named" "$err" "^plimsoll: cannot tell: architecture 'lambo'"
 is "an unknown architecture: no figure" "$out" ""
 
 # what was measured before is cited

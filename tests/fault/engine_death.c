@@ -130,9 +130,10 @@ static void from_start_to_stop(void **state)
     struct pl_resolved asked;
     struct pl_timing timing;
     struct pl_err err = {0};
-    struct pl_geometry geometry;
-    assert_int_equal(pl_llamacpp_geometry(t.model, &geometry, &err), 0);
-    assert_int_equal(pl_llamacpp_resolve(&s, &geometry, &asked, &err), 0);
+    struct pl_net net = {0};
+    assert_int_equal(pl_llamacpp_net(t.model, &net, &err), 0);
+    assert_int_equal(pl_llamacpp_resolve(&s, &net, &asked, &err), 0);
+    pl_net_done(&net);
     if (pl_server_check(&r, &asked, &err) < 0)
         fail_msg("%s", err.what);
     asked.n_ctx *= 2;

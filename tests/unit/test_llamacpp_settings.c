@@ -274,16 +274,19 @@ static void the_environment_counts_and_flags_win(void **state)
     (void)unsetenv("LLAMA_ARG_NO_REPACK");
 }
 
-static const struct pl_geometry qwen3_8b = {.n_layer = 36,
-                                            .n_embd = 4096,
-                                            .n_ff = 12288,
-                                            .n_head = 32,
-                                            .n_head_kv = 8,
-                                            .head_k = 128,
-                                            .head_v = 128,
-                                            .n_vocab = 151936,
-                                            .n_ctx_train = 40960,
-                                            .qk_norm = true};
+static struct pl_layer one_layer = {
+    .kind = PL_LAYER_ATTENTION, .n_head = 32, .n_head_kv = 8, .head_k = 128, .head_v = 128};
+
+/* What resolving asks of a Qwen3 8B. */
+static struct pl_net qwen3_8b(void)
+{
+    return (struct pl_net){.arch = pl_arch("qwen3"),
+                           .n_layer = 1,
+                           .n_layer_all = 1,
+                           .layer = &one_layer,
+                           .n_ctx_train = 40960,
+                           .causal = true};
+}
 
 static void resolving_follows_the_server(void **state)
 {
@@ -303,12 +306,13 @@ static void resolving_follows_the_server(void **state)
         {"-c 4096 -np 1 -b 64",    4096,  4096,  1, 1, 64,   64  },
         {"-c 4096 -np 1 -ub 4096", 4096,  4096,  1, 1, 2048, 2048},
     };
+    const struct pl_net net = qwen3_8b();
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct pl_settings s;
         struct pl_resolved r;
         struct pl_err err = {0};
         assert_int_equal(parse(&s, &err, cases[i].line), 0);
-        assert_int_equal(pl_llamacpp_resolve(&s, &qwen3_8b, &r, &err), 0);
+        assert_int_equal(pl_llamacpp_resolve(&s, &net, &r, &err), 0);
         assert_int_equal(r.n_ctx, cases[i].n_ctx);
         assert_int_equal(r.n_ctx_seq, cases[i].n_ctx_seq);
         assert_int_equal(r.n_seq, cases[i].n_seq);
@@ -318,25 +322,49 @@ static void resolving_follows_the_server(void **state)
     }
 }
 
+static int resolved_as(const char *arch, uint32_t head, const char *line, struct pl_resolved *r)
+{
+    struct pl_settings s;
+    struct pl_err err = {0};
+    struct pl_layer layer = one_layer;
+    struct pl_net net = qwen3_8b();
+    layer.head_k = layer.head_v = head;
+    net.layer = &layer;
+    net.arch = pl_arch(arch);
+    net.mla = net.arch->mla != 0;
+    net.causal = net.arch->causal != 0;
+    assert_int_equal(parse(&s, &err, line), 0);
+    int rc = pl_llamacpp_resolve(&s, &net, r, &err);
+    assert_true(rc == 0 || (err.exit_code == PL_EXIT_USAGE && err.what[0] != '\0'));
+    return rc;
+}
+
 static void what_the_engine_refuses_is_refused(void **state)
 {
     (void)state;
-    static const char *const lines[] = {"-fa off -ctv q8_0", "-np 257", "-b 0"};
-    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-        struct pl_settings s;
-        struct pl_resolved r;
-        struct pl_err err = {0};
-        assert_int_equal(parse(&s, &err, lines[i]), 0);
-        assert_int_equal(pl_llamacpp_resolve(&s, &qwen3_8b, &r, &err), -EINVAL);
-        assert_int_equal(err.exit_code, PL_EXIT_USAGE);
-    }
-    struct pl_settings s;
     struct pl_resolved r;
-    struct pl_err err = {0};
-    struct pl_geometry odd = qwen3_8b;
-    odd.head_k = odd.head_v = 80;
-    assert_int_equal(parse(&s, &err, "-ctk q8_0"), 0);
-    assert_int_equal(pl_llamacpp_resolve(&s, &odd, &r, &err), -EINVAL);
+    assert_int_equal(resolved_as("qwen3", 128, "-fa off -ctv q8_0", &r), -EINVAL);
+    assert_int_equal(resolved_as("qwen3", 128, "-np 257", &r), -EINVAL);
+    assert_int_equal(resolved_as("qwen3", 128, "-b 0", &r), -EINVAL);
+    /* blocks of 32 divide a row of 8 heads of 80, not one head: only flash attention minds */
+    assert_int_equal(resolved_as("qwen3", 80, "-ctk q8_0", &r), -EINVAL);
+    assert_int_equal(resolved_as("qwen3", 80, "-fa off -ctk q8_0", &r), 0);
+    assert_int_equal(resolved_as("deepseek2", 128, "-ctk q8_0", &r), -EINVAL);
+    assert_int_equal(resolved_as("deepseek2", 128, "-ctk q8_0 -ctv q8_0", &r), 0);
+}
+
+static void what_an_architecture_forces_is_forced(void **state)
+{
+    (void)state;
+    struct pl_resolved r;
+    assert_int_equal(resolved_as("grok", 128, "-fa on", &r), 0);
+    assert_false(r.flash_attn);
+    assert_int_equal(resolved_as("grok", 128, "-ctv q8_0", &r), -EINVAL);
+    /* a batch is cut to the context only where tokens attend to what came before */
+    assert_int_equal(resolved_as("qwen3", 128, "-c 256 -np 1", &r), 0);
+    assert_int_equal(r.n_batch, 256);
+    assert_int_equal(resolved_as("dream", 128, "-c 256 -np 1", &r), 0);
+    assert_int_equal(r.n_batch, 2048);
 }
 
 int main(void)
@@ -354,6 +382,7 @@ int main(void)
         cmocka_unit_test(the_environment_counts_and_flags_win),
         cmocka_unit_test(resolving_follows_the_server),
         cmocka_unit_test(what_the_engine_refuses_is_refused),
+        cmocka_unit_test(what_an_architecture_forces_is_forced),
     };
     return cmocka_run_group_tests_name("llamacpp_settings", tests, NULL, NULL);
 }

@@ -119,6 +119,8 @@ struct pl_arch {
     enum pl_indexer indexer;
     uint32_t indexer_keys; /* rows of indexer keys a token is given */
     uint32_t loops;        /* 1: the layers are run num_loops times, each with its own cache */
+    uint32_t tied;         /* 1: without output.weight the embedding is loaded a second time */
+    uint32_t flash;        /* 0: flash attention is forced off */
     const char *source;
 };
 
@@ -171,7 +173,7 @@ struct pl_net {
     uint64_t n_cls_out;
     bool causal;
     bool has_cache;
-    bool tied; /* no output.weight: the embedding is used twice */
+    bool tied; /* the embedding is also the output: see pl_arch.tied */
     struct pl_arena arena;
 };
 

@@ -3,7 +3,10 @@
 #include "engine/llamacpp/cache.h"
 
 #include "base/checked.h"
+#include "base/units.h"
 #include "domain/tensor_type.h"
+
+#include <stdio.h>
 
 #define PL_CELLS_PAD 256u
 #define PL_F32 4u
@@ -103,4 +106,39 @@ struct pl_layer_cache pl_llamacpp_cache(const struct pl_net *net, const struct p
         sum.recurrent = pl_add_sat(sum.recurrent, c.recurrent);
     }
     return sum;
+}
+
+static const char *pl_keep(unsigned layers)
+{
+    return layers == 1 ? "layer keeps" : "layers keep";
+}
+
+void pl_llamacpp_cache_text(const struct pl_net *net, const struct pl_resolved *r, char *buf,
+                            size_t size)
+{
+    struct pl_layer_cache sum = pl_llamacpp_cache(net, r);
+    char a[PL_SIZE_TEXT_MAX], b[PL_SIZE_TEXT_MAX], each[32] = "";
+    unsigned global = 0, window = 0, indexed = 0;
+    for (uint32_t il = 0; il < net->n_layer_all; il++) {
+        global += net->layer[il].owns_kv && !net->layer[il].windowed;
+        window += net->layer[il].owns_kv && net->layer[il].windowed;
+        indexed += net->layer[il].n_indexer > 0;
+    }
+    if (r->n_stream > 1)
+        (void)snprintf(each, sizeof(each), " in each of %u slots", (unsigned)r->n_stream);
+    if (!net->has_cache || global + window == 0) {
+        (void)snprintf(buf, size, "%s",
+                       net->has_cache ? "no layer attends" : "encoders keep no cache");
+    } else if (window == 0) {
+        (void)snprintf(buf, size, "%u %s %s of %llu tokens%s%s", global, pl_keep(global),
+                       net->mla ? "the compressed keys" : "K and V",
+                       (unsigned long long)r->n_ctx_seq, each,
+                       indexed > 0 ? ", and keys of an indexer" : "");
+    } else {
+        (void)snprintf(buf, size, "%u %s %llu tokens (%s), %u slide over %llu (%s)%s", global,
+                       pl_keep(global), (unsigned long long)r->n_ctx_seq,
+                       pl_size_text(sum.global, a), window,
+                       (unsigned long long)pl_llamacpp_window_cells(net, r),
+                       pl_size_text(sum.window, b), each);
+    }
 }

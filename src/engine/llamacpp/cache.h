@@ -6,6 +6,8 @@
 #include "domain/settings.h"
 #include "engine/llamacpp/arch.h"
 
+#include <stddef.h>
+
 struct pl_layer_cache {
     uint64_t global;    /* K and V of every token, indexer keys, compressed caches */
     uint64_t window;    /* K and V of a sliding layer */
@@ -21,5 +23,10 @@ struct pl_layer_cache pl_llamacpp_cache(const struct pl_net *net, const struct p
 
 /* Cells of a sliding layer's cache, per stream. */
 uint64_t pl_llamacpp_window_cells(const struct pl_net *net, const struct pl_resolved *r);
+
+/* How it comes about, in one clause with figures: "5 layers keep 32768 tokens (320 MiB), 25 slide
+ * over 1536 (75 MiB)". */
+void pl_llamacpp_cache_text(const struct pl_net *net, const struct pl_resolved *r, char *buf,
+                            size_t size);
 
 #endif

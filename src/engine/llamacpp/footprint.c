@@ -4,9 +4,11 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "domain/tensor_type.h"
+#include "engine/llamacpp/cache.h"
 #include "engine/llamacpp/graph_dense.h"
 #include "engine/llamacpp/repack.h"
 #include "engine/llamacpp/resolve.h"
+#include "engine/llamacpp/weights.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,80 +22,35 @@
 #define PL_RUNTIME_BYTES_PER_MERGE 112u
 #define PL_RUNTIME_BYTES_PER_CANDIDATE 12u
 
-struct pl_weights {
-    uint64_t mapped;     /* used where they lie in the file */
-    uint64_t repacked;   /* converted copies */
-    uint64_t source;     /* file bytes of the converted ones */
-    uint64_t maybe_copy; /* tied embedding: a converted copy, if the unknown CPU makes one */
-    uint64_t undecided;  /* of `mapped`: may be converted, CPU unknown */
-    uint64_t largest;    /* largest converted tensor */
-};
-
-uint64_t pl_llamacpp_kv_bytes(const struct pl_resolved *r, const struct pl_model *m,
-                              uint64_t n_layer, uint64_t head_k, uint64_t head_v)
+/* Tables of which a token takes a row: nothing of them is streamed. */
+static bool pl_is_looked_up(const struct pl_tensor *t, bool tied)
 {
-    /* src/llama-kv-cache.cpp: per layer a K and a V tensor of n_embd_{k,v}_gqa x cells x streams */
-    uint64_t total = 0, cells = r->n_ctx_seq * r->n_stream;
-    for (uint64_t il = 0; il < n_layer; il++) {
-        uint64_t heads = pl_model_layer_u64(m, "attention.head_count_kv", il,
-                                            pl_model_layer_u64(m, "attention.head_count", il, 0));
-        uint64_t k = 0, v = 0;
-        if (!pl_tensor_type_bytes(pl_tensor_type(r->type_k), heads * head_k, cells, &k) ||
-            !pl_tensor_type_bytes(pl_tensor_type(r->type_v), heads * head_v, cells, &v))
-            return UINT64_MAX;
-        total = pl_add_sat(total, pl_add_sat(k, v));
+    static const char *const tables[] = {"per_layer_token_embd.weight", "position_embd.weight",
+                                         "token_types.weight"};
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        if (pl_streq(t->name, tables[i]))
+            return true;
     }
-    return total;
+    return !tied && pl_streq(t->name, "token_embd.weight");
 }
 
 uint64_t pl_llamacpp_bytes_per_token(const struct pl_model *m)
 {
-    const struct pl_tensor *embd = pl_model_tensor(m, "token_embd.weight");
     bool tied = pl_model_tensor(m, "output.weight") == NULL;
-    uint64_t all = pl_model_tensor_bytes(m);
-    return tied || embd == NULL ? all : all - embd->bytes;
+    uint64_t total = pl_model_arch_u64(m, "expert_count", 0), all = 0;
+    uint64_t used = pl_model_arch_u64(m, "expert_used_count", 0);
+    for (uint64_t i = 0; i < m->n_tensor; i++) {
+        const struct pl_tensor *t = &m->tensor[i];
+        bool routed = used > 0 && used <= total && strstr(t->name, "_exps.") != NULL;
+        if (!pl_is_looked_up(t, tied))
+            all = pl_add_sat(all, routed ? pl_mul_sat(t->bytes / total, used) : t->bytes);
+    }
+    return all;
 }
 
 bool pl_llamacpp_is_mapped(const struct pl_tensor *t, bool repack, const struct pl_cpu *cpu)
 {
     return !repack || !pl_repack_is_matrix(t) || pl_repack_matrix(t, cpu) != PL_REPACK_YES;
-}
-
-static void pl_weights_count(struct pl_weights *w, const struct pl_tensor *t, bool copy,
-                             const struct pl_cpu *cpu)
-{
-    enum pl_repack how = pl_repack_matrix(t, cpu);
-    if (how == PL_REPACK_YES) {
-        w->repacked += t->bytes;
-        if (!copy)
-            w->source += t->bytes;
-        if (t->bytes > w->largest)
-            w->largest = t->bytes;
-    } else if (copy) {
-        w->maybe_copy += how == PL_REPACK_UNKNOWN ? t->bytes : 0;
-    } else {
-        w->mapped += t->bytes;
-        if (how == PL_REPACK_UNKNOWN)
-            w->undecided += t->bytes;
-    }
-}
-
-/* Tensors of one model: src/llama-model.cpp, load_tensors with the CPU's buffer types. A tied
- * embedding is asked for twice, and its use as output may get a converted copy. */
-static struct pl_weights pl_weights_of(const struct pl_model *m, bool repack, bool tied,
-                                       const struct pl_cpu *cpu)
-{
-    struct pl_weights w = {0};
-    for (uint64_t i = 0; i < m->n_tensor; i++) {
-        const struct pl_tensor *t = &m->tensor[i];
-        if (repack && pl_repack_is_matrix(t))
-            pl_weights_count(&w, t, false, cpu);
-        else
-            w.mapped += t->bytes;
-        if (repack && tied && pl_streq(t->name, "token_embd.weight"))
-            pl_weights_count(&w, t, true, cpu);
-    }
-    return w;
 }
 
 static struct pl_quantity pl_derived(uint64_t bytes, const char *why)
@@ -114,8 +71,9 @@ static void pl_part_weights(struct pl_pool_footprint *p, const struct pl_weights
             pl_between(w->repacked, w->repacked, w->repacked + w->undecided + w->maybe_copy,
                        PL_SOURCE_ASSUMED, "this CPU's features are unknown");
     }
-    p->hold[PL_HOLD_FILE_COLD] = pl_derived(
-        file ? w->source : 0, "file pages of converted tensors: the kernel may drop them");
+    p->hold[PL_HOLD_FILE_COLD] =
+        pl_derived(file ? w->source + w->unused : 0,
+                   "file pages of converted or unused tensors: the kernel may drop them");
     p->hold[PL_HOLD_FILE_HOT] = pl_derived(file ? w->mapped : 0, "mapped weights");
 }
 
@@ -145,21 +103,24 @@ static struct pl_quantity pl_part_compute(const struct pl_geometry *g, const str
 
 /* ggml-cpu.c, ggml_graph_plan: activations of the widest product, converted to the weights' partner
  * type; Q8_K rows (292 bytes for 256 values) are the usual largest. */
-static uint64_t pl_work_bytes(const struct pl_geometry *g, const struct pl_resolved *r)
+static uint64_t pl_work_bytes(const struct pl_net *net, const struct pl_resolved *r)
 {
-    uint64_t widest = g->n_ff > g->n_embd ? g->n_ff : g->n_embd;
-    return widest * r->n_ubatch / 256 * 292;
+    uint64_t widest = net->n_embd > net->d_inner ? net->n_embd : net->d_inner;
+    for (uint32_t il = 0; il < net->n_layer; il++)
+        widest = net->layer[il].n_ff > widest ? net->layer[il].n_ff : widest;
+    return pl_mul_sat(widest, r->n_ubatch) / 256 * 292;
 }
 
-static struct pl_quantity pl_part_runtime(const struct pl_model *m, const struct pl_geometry *g,
+static struct pl_quantity pl_part_runtime(const struct pl_model *m, const struct pl_net *net,
                                           const struct pl_resolved *r)
 {
     const struct pl_kv *merges = pl_model_kv(m, "tokenizer.ggml.merges");
     uint64_t n_merge = merges != NULL && merges->type == PL_KV_ARRAY ? merges->count : 0;
-    uint64_t tokenizer = pl_add_sat(pl_mul_sat(g->n_vocab, PL_RUNTIME_BYTES_PER_TOKEN),
+    uint64_t tokenizer = pl_add_sat(pl_mul_sat(net->n_vocab, PL_RUNTIME_BYTES_PER_TOKEN),
                                     pl_mul_sat(n_merge, PL_RUNTIME_BYTES_PER_MERGE));
-    uint64_t slot = g->n_vocab * PL_RUNTIME_BYTES_PER_CANDIDATE;
-    uint64_t fixed = pl_add_sat(PL_RUNTIME_BASE_BYTES + pl_work_bytes(g, r), tokenizer);
+    uint64_t slot = net->n_vocab * PL_RUNTIME_BYTES_PER_CANDIDATE;
+    uint64_t fixed =
+        pl_add_sat(pl_add_sat(PL_RUNTIME_BASE_BYTES, pl_work_bytes(net, r)), tokenizer);
     uint64_t likely = pl_add_sat(fixed, slot * r->n_seq);
     uint64_t one = pl_add_sat(fixed, slot); /* slots that never serve cost nothing */
     return pl_between(one - one / 8, likely, pl_add_sat(likely, likely / 8), PL_SOURCE_DERIVED,
@@ -290,48 +251,94 @@ static int pl_footprint_devices(const struct pl_settings *s, const struct pl_lla
     return pl_exit_as(err, -ENOTSUP, PL_EXIT_CANNOT_TELL);
 }
 
-int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
-                          const struct pl_llamacpp_host *host, struct pl_footprint *ret,
-                          struct pl_resolved *ret_resolved, struct pl_err *err)
+/* Compute buffer, and what of it stays untouched. */
+static int pl_footprint_compute(const struct pl_model *m, const struct pl_llamacpp_host *host,
+                                const struct pl_resolved *r, struct pl_pool_footprint *p,
+                                uint64_t *ret_idle, struct pl_err *err)
 {
     struct pl_geometry g;
-    struct pl_resolved r;
-    int rc = pl_footprint_cannot(s, err);
-    if (rc == 0)
-        rc = pl_llamacpp_geometry(m, &g, err);
-    if (rc == 0)
-        rc = pl_llamacpp_resolve(s, &g, &r, err);
-    if (rc == 0)
-        rc = pl_footprint_devices(s, host, err);
-    if (rc < 0)
-        return rc;
-    struct pl_footprint f = {.n_pool = 1};
-    struct pl_pool_footprint *p = &f.pool[0];
+    *ret_idle = 0;
+    p->part[PL_PART_COMPUTE] = PL_QUANTITY_UNKNOWN("this architecture's graph is not followed yet");
+    int rc = pl_llamacpp_geometry(m, &g, err);
+    if (rc == -ENOTSUP)
+        return 0;
+    if (rc == 0) {
+        p->part[PL_PART_COMPUTE] = pl_part_compute(&g, r, host->version_known);
+        *ret_idle = pl_llamacpp_idle_bytes(&g, r, 0, 0);
+    }
+    return rc;
+}
+
+static int pl_footprint_caches(const struct pl_net *net, const struct pl_resolved *r,
+                               struct pl_footprint *f, struct pl_err *err)
+{
+    struct pl_pool_footprint *p = &f->pool[0];
+    struct pl_layer_cache c = pl_llamacpp_cache(net, r);
+    uint64_t kv = pl_add_sat(c.global, c.window);
+    if (pl_add_sat(kv, c.recurrent) >= UINT64_MAX / 4) {
+        (void)pl_fail(err, -ERANGE, "the cache of this context is beyond any memory");
+        return pl_exit_as(err, -ERANGE, PL_EXIT_USAGE);
+    }
+    pl_llamacpp_cache_text(net, r, f->text, sizeof(f->text));
+    p->part[PL_PART_KV] = pl_derived(kv, f->text);
+    p->part[PL_PART_RECURRENT] =
+        pl_derived(c.recurrent, c.recurrent > 0 ? "state of the recurrent layers: a row per slot"
+                                                : "no recurrent layers");
+    return 0;
+}
+
+/* Everything on the host. */
+static int pl_footprint_host(const struct pl_model *m, const struct pl_net *net,
+                             const struct pl_resolved *r, const struct pl_llamacpp_host *host,
+                             struct pl_footprint *f, struct pl_err *err)
+{
+    struct pl_pool_footprint *p = &f->pool[0];
     (void)PL_FMT(p->pool, "ram");
     p->kind = PL_POOL_HOST;
     for (int i = 0; i < PL_PARTS; i++)
         p->part[i] = pl_derived(0, "not used");
-    struct pl_weights w = pl_weights_of(m, r.repack, g.tied, host->cpu);
-    if (r.load_mode == PL_LOAD_MMAP_MLOCK) {
+    struct pl_weights w = pl_llamacpp_weights(m, net, r->repack, host->cpu);
+    if (r->load_mode == PL_LOAD_MMAP_MLOCK) {
         /* the mapping is locked as one: pages of converted tensors cannot be dropped either */
-        w.mapped += w.source;
-        w.source = 0;
+        w.mapped += w.source + w.unused;
+        w.source = w.unused = 0;
     }
-    pl_part_weights(p, &w, &r);
-    uint64_t kv = pl_llamacpp_kv_bytes(&r, m, g.n_layer, g.head_k, g.head_v);
-    if (kv >= UINT64_MAX / 4) {
-        (void)pl_fail(err, -ERANGE, "the cache of this context is beyond any memory");
-        return pl_exit_as(err, -ERANGE, PL_EXIT_USAGE);
-    }
-    p->part[PL_PART_KV] = pl_derived(kv, "layers x cells x (K + V heads)");
-    uint64_t rows = r.n_outputs > r.n_seq ? r.n_outputs : r.n_seq;
-    p->part[PL_PART_OUTPUT] = pl_derived(rows * g.n_vocab * 4, "one row of logits per slot");
-    p->part[PL_PART_COMPUTE] = pl_part_compute(&g, &r, host->version_known);
-    p->part[PL_PART_RUNTIME] = pl_part_runtime(m, &g, &r);
-    p->part[PL_PART_PROMPT_CACHE] = pl_part_prompt_cache(&r);
-    pl_totals(p, &r, &w, pl_llamacpp_idle_bytes(&g, &r, 0, 0));
-    p->largest_allocation = pl_largest(p, &r);
-    *ret = f;
-    *ret_resolved = r;
+    pl_part_weights(p, &w, r);
+    uint64_t idle = 0;
+    int rc = pl_footprint_caches(net, r, f, err);
+    if (rc == 0)
+        rc = pl_footprint_compute(m, host, r, p, &idle, err);
+    if (rc < 0)
+        return rc;
+    uint64_t rows = r->n_outputs > r->n_seq ? r->n_outputs : r->n_seq;
+    p->part[PL_PART_OUTPUT] = pl_derived(rows * net->n_vocab * 4, "one row of logits per slot");
+    p->part[PL_PART_RUNTIME] = pl_part_runtime(m, net, r);
+    p->part[PL_PART_PROMPT_CACHE] = pl_part_prompt_cache(r);
+    pl_totals(p, r, &w, idle);
+    p->largest_allocation = pl_largest(p, r);
     return 0;
+}
+
+int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
+                          const struct pl_llamacpp_host *host, struct pl_footprint *ret,
+                          struct pl_resolved *ret_resolved, struct pl_err *err)
+{
+    struct pl_net net = {0};
+    struct pl_resolved r;
+    int rc = pl_footprint_cannot(s, err);
+    if (rc == 0)
+        rc = pl_llamacpp_net(m, &net, err);
+    if (rc == 0)
+        rc = pl_llamacpp_resolve(s, &net, &r, err);
+    if (rc == 0)
+        rc = pl_footprint_devices(s, host, err);
+    if (rc == 0) {
+        /* in place: its text is pointed to */
+        *ret = (struct pl_footprint){.n_pool = 1};
+        rc = pl_footprint_host(m, &net, &r, host, ret, err);
+    }
+    if (rc == 0)
+        *ret_resolved = r;
+    pl_net_done(&net);
+    return rc;
 }

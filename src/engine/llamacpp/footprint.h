@@ -26,10 +26,6 @@ int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
                           const struct pl_llamacpp_host *host, struct pl_footprint *ret,
                           struct pl_resolved *ret_resolved, struct pl_err *err);
 
-/* Bytes of the K and V caches: exact. */
-uint64_t pl_llamacpp_kv_bytes(const struct pl_resolved *r, const struct pl_model *m,
-                              uint64_t n_layer, uint64_t head_k, uint64_t head_v);
-
 /* True for a tensor that is used where it lies in the mapped file, false for one that is only the
  * source of a converted copy. cpu NULL: unknown features, as if nothing were converted. */
 bool pl_llamacpp_is_mapped(const struct pl_tensor *t, bool repack, const struct pl_cpu *cpu);

@@ -114,6 +114,26 @@ static int pl_net_numbers(const struct pl_model *m, struct pl_net *net, struct p
     return 0;
 }
 
+/* Keys without which the engine refuses a model with recurrent layers. */
+static int pl_net_required(const struct pl_model *m, const struct pl_net *net, struct pl_err *err)
+{
+    static const char *const keys[][4] = {
+        [PL_RECURRENT_NONE] = {NULL             },
+        [PL_RECURRENT_MAMBA] = {"ssm.conv_kernel", "ssm.inner_size", "ssm.state_size",
+                               "ssm.time_step_rank"},
+        [PL_RECURRENT_RWKV] = {"wkv.head_size"},
+        [PL_RECURRENT_SHORTCONV] = {"shortconv.l_cache"                },
+        [PL_RECURRENT_KDA] = {"kda.head_dim",                 "ssm.conv_kernel"},
+        [PL_RECURRENT_LIGHTNING] = {NULL},
+    };
+    const char *const *need = keys[net->arch->recurrent];
+    for (size_t i = 0; i < 4 && need[i] != NULL; i++) {
+        if (pl_model_arch_kv(m, need[i]) == NULL)
+            return pl_net_bad(m, "lacks", need[i], err);
+    }
+    return 0;
+}
+
 static bool pl_net_causal(const struct pl_model *m, const struct pl_arch *a)
 {
     return a->causal != 0 && pl_model_arch_u64(m, "attention.causal", 1) != 0;
@@ -202,11 +222,13 @@ int pl_llamacpp_net(const struct pl_model *m, struct pl_net *ret, struct pl_err 
         rc = pl_net_sizes(m, &net, err);
     if (rc == 0)
         rc = pl_net_window(m, &net, err);
+    if (rc == 0)
+        rc = pl_net_required(m, &net, err);
     if (rc < 0)
         return rc;
     net.causal = pl_net_causal(m, net.arch);
     net.mla = net.arch->mla != 0 && net.head_k_mla > 0 && net.head_v_mla > 0;
-    net.tied = pl_model_tensor(m, "output.weight") == NULL;
+    net.tied = net.arch->tied != 0 && pl_model_tensor(m, "output.weight") == NULL;
     const struct pl_kv *labels = pl_model_arch_kv(m, "classifier.output_labels");
     net.n_cls_out = labels != NULL && labels->type == PL_KV_ARRAY ? labels->count : 1;
     pl_arena_init(&net.arena, PL_NET_ARENA_CAP);

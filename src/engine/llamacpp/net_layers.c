@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "base/str.h"
 #include "engine/llamacpp/net_impl.h"
+#include "engine/llamacpp/weights.h"
 
 #include <errno.h>
 #include <string.h>
@@ -325,14 +326,9 @@ static int pl_layers_sparse(const struct pl_model *m, struct pl_net *net, struct
 static void pl_layers_experts(const struct pl_model *m, struct pl_net *net)
 {
     for (uint64_t i = 0; i < m->n_tensor; i++) {
-        const char *name = m->tensor[i].name;
-        const char *dot = pl_starts(name, "blk.") ? strchr(name + 4, '.') : NULL;
         uint64_t il = 0;
-        char number[8];
-        if (dot == NULL || strstr(dot, "_exps.") == NULL || dot - name > 8)
-            continue;
-        (void)PL_FMT(number, "%.*s", (int)(dot - name - 4), name + 4);
-        if (pl_parse_u64(number, &il) && il < net->n_layer_all)
+        if (strstr(m->tensor[i].name, "_exps.") != NULL &&
+            pl_tensor_layer(m->tensor[i].name, &il) && il < net->n_layer_all)
             net->layer[il].moe = true;
     }
 }

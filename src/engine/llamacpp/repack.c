@@ -49,8 +49,31 @@ enum pl_repack pl_repack_matrix(const struct pl_tensor *t, const struct pl_cpu *
     return candidate && !known ? PL_REPACK_UNKNOWN : PL_REPACK_NO;
 }
 
+/* Tensors that are looked up or convolved, not multiplied with: src/llama-arch.cpp,
+ * LLM_TENSOR_INFOS. Names without their layer. */
+static const char *const pl_not_products[] = {
+    "token_embd.weight",           "position_embd.weight",       "token_types.weight",
+    "per_layer_token_embd.weight", "attn_compressor_ape.weight", "indexer_compressor_ape.weight",
+    "ffn_gate_tid2eid.weight",     "attn_rel_b.weight",          "cross_attn_rel_b.weight",
+    "nextn.embed_tokens.weight",   "ssm_conv1d.weight",          "ssm_conv1d_q.weight",
+    "ssm_conv1d_k.weight",         "ssm_conv1d_v.weight",        "shortconv.conv.weight",
+};
+
+static const char *pl_name_in_layer(const char *name)
+{
+    const char *blk = strstr(name, "blk."), *dot = blk != NULL ? strchr(blk + 4, '.') : NULL;
+    return dot != NULL ? dot + 1 : name;
+}
+
 bool pl_repack_is_matrix(const struct pl_tensor *t)
 {
-    return t->n_dims == 2 && pl_ends(t->name, ".weight") &&
-           (pl_starts(t->name, "blk.") || pl_streq(t->name, "output.weight"));
+    const char *name = pl_name_in_layer(t->name);
+    uint32_t dims = t->ne[3] > 1 ? 4 : t->ne[2] > 1 ? 3 : t->ne[1] > 1 ? 2 : 1; /* ggml_n_dims */
+    for (size_t i = 0; i < sizeof(pl_not_products) / sizeof(pl_not_products[0]); i++) {
+        if (pl_streq(name, pl_not_products[i]))
+            return false;
+    }
+    /* supports_op: MUL_MAT of two dimensions, MUL_MAT_ID of three */
+    bool experts = strstr(name, "exps.") != NULL;
+    return pl_ends(name, ".weight") && dims == (experts ? 3 : 2);
 }

@@ -14,8 +14,9 @@ enum pl_repack { PL_REPACK_NO = 0, PL_REPACK_YES, PL_REPACK_UNKNOWN };
  * NULL. */
 enum pl_repack pl_repack_matrix(const struct pl_tensor *t, const struct pl_cpu *cpu);
 
-/* True for a tensor that a matrix product reads: 2-D, a layer's or the output's weight. The token
- * embedding is only looked up (its tied second use as output is asked for separately). */
+/* True for a tensor that a matrix product reads and whose shape the conversion takes: 2-D, or the
+ * stacked matrices of routed experts. Tables that are only looked up are none (a tied embedding's
+ * second use as output is asked for separately). */
 bool pl_repack_is_matrix(const struct pl_tensor *t);
 
 #endif

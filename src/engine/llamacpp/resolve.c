@@ -101,7 +101,7 @@ int pl_llamacpp_geometry(const struct pl_model *m, struct pl_geometry *ret, stru
         return pl_geometry_bad(err, m,
                                "lacks block_count, embedding_length, feed_forward_length or"
                                " head counts");
-    if (g.n_layer > PL_LAYERS_MAX || g.n_embd > PL_WIDTH_MAX || g.n_ff > PL_WIDTH_MAX ||
+    if (g.n_layer > PL_NET_LAYERS_MAX || g.n_embd > PL_WIDTH_MAX || g.n_ff > PL_WIDTH_MAX ||
         g.n_head > PL_WIDTH_MAX || g.n_head_kv > g.n_head || g.n_vocab > PL_WIDTH_MAX ||
         g.n_ctx_train > PL_WIDTH_MAX * 64ull)
         return pl_geometry_bad(err, m, "holds a width no model has");
@@ -117,22 +117,53 @@ int pl_llamacpp_geometry(const struct pl_model *m, struct pl_geometry *ret, stru
     return rc;
 }
 
-/* Quantised caches: src/llama-context.cpp, llama_init_from_model */
-static int pl_resolve_cache_types(const struct pl_settings *s, const struct pl_geometry *g,
-                                  struct pl_err *err)
+static int pl_refused(struct pl_err *err, const char *hint)
+{
+    if (hint != NULL)
+        (void)pl_hint(err, "%s", hint);
+    return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+}
+
+/* Blocks of a quantised cache must divide a head with flash attention (llama_init_from_model), a
+ * row without (ggml_row_size). */
+static int pl_resolve_blocks(const struct pl_tensor_type *t, bool flash_attn, const char *which,
+                             uint64_t head, uint64_t row, struct pl_err *err)
+{
+    uint64_t unit = flash_attn ? head : row;
+    if (unit % t->block_elements == 0)
+        return 0;
+    (void)pl_fail(
+        err, -EINVAL, "%s cache type %s has blocks of %u, which do not divide a %s of %llu", which,
+        t->name, t->block_elements, flash_attn ? "head" : "row", (unsigned long long)unit);
+    return pl_refused(err, NULL);
+}
+
+/* Cache types that the engine refuses: src/llama-context.cpp, llama_init_from_model */
+static int pl_resolve_cache_types(const struct pl_settings *s, const struct pl_net *net,
+                                  bool flash_attn, struct pl_err *err)
 {
     const struct pl_tensor_type *k = pl_tensor_type(s->type_k), *v = pl_tensor_type(s->type_v);
-    if (s->flash_attn == PL_OFF && v->block_elements > 1) {
-        (void)pl_fail(err, -EINVAL, "-ctv %s needs flash attention, which is off", v->name);
-        (void)pl_hint(err, "leave -fa on or auto, or use -ctv f16");
-        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+    if ((net->mla || net->arch->memory == PL_MEMORY_DSV4) && s->type_k != s->type_v) {
+        (void)pl_fail(err, -EINVAL, "-ctk %s -ctv %s: this model keeps both in one, of one type",
+                      k->name, v->name);
+        return pl_refused(err, "use the same type for both");
     }
-    if (g->head_k % k->block_elements != 0 || g->head_v % v->block_elements != 0) {
-        (void)pl_fail(err, -EINVAL,
-                      "cache type %s has blocks of %u, which do not divide a head of %llu",
-                      g->head_k % k->block_elements != 0 ? k->name : v->name, k->block_elements,
-                      (unsigned long long)g->head_k);
-        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+    if (!flash_attn && v->block_elements > 1) {
+        (void)pl_fail(err, -EINVAL, "-ctv %s needs flash attention, which is off%s", v->name,
+                      net->arch->flash == 0 ? " for this architecture" : "");
+        return pl_refused(err, net->arch->flash == 0 ? "use -ctv f16"
+                                                     : "leave -fa on or auto, or use -ctv f16");
+    }
+    for (uint32_t il = 0; il < net->n_layer; il++) {
+        const struct pl_layer *l = &net->layer[il];
+        uint64_t heads = l->n_head_kv;
+        int rc = pl_resolve_blocks(k, flash_attn, "K", l->head_k, heads * l->head_k, err);
+        if (rc == 0)
+            rc = pl_resolve_blocks(v, flash_attn, "V", l->head_v, heads * l->head_v, err);
+        if (rc == 0 && l->n_indexer > 0)
+            rc = pl_resolve_blocks(k, flash_attn, "indexer", l->n_indexer, l->n_indexer, err);
+        if (rc < 0)
+            return rc;
     }
     return 0;
 }
@@ -160,7 +191,7 @@ static enum pl_load_mode pl_resolve_load(const struct pl_settings *s)
     return s->load_mode == PL_LOAD_AUTO ? PL_LOAD_MMAP : s->load_mode;
 }
 
-int pl_llamacpp_resolve(const struct pl_settings *s, const struct pl_geometry *g,
+int pl_llamacpp_resolve(const struct pl_settings *s, const struct pl_net *net,
                         struct pl_resolved *ret, struct pl_err *err)
 {
     int64_t cache_mib =
@@ -168,7 +199,9 @@ int pl_llamacpp_resolve(const struct pl_settings *s, const struct pl_geometry *g
     struct pl_resolved r = {
         .type_k = s->type_k,
         .type_v = s->type_v,
-        .flash_attn = s->flash_attn != PL_OFF, /* auto: every CPU build has the kernel */
+        /* auto: every CPU build has the kernel */
+        .flash_attn = s->flash_attn != PL_OFF && net->arch->flash != 0,
+        .swa_full = s->swa_full,
         .load_mode = pl_resolve_load(s),
         .repack = s->repack,
         .prompt_cache_unlimited =
@@ -177,16 +210,16 @@ int pl_llamacpp_resolve(const struct pl_settings *s, const struct pl_geometry *g
     };
     int rc = pl_resolve_slots(s, &r, err);
     if (rc == 0)
-        rc = pl_resolve_cache_types(s, g, err);
+        rc = pl_resolve_cache_types(s, net, r.flash_attn, err);
     if (rc < 0)
         return rc;
-    uint64_t n_ctx = s->n_ctx > 0 ? s->n_ctx : g->n_ctx_train;
+    uint64_t n_ctx = s->n_ctx > 0 ? s->n_ctx : net->n_ctx_train;
     if (n_ctx == 0) {
         (void)pl_fail(err, -EINVAL, "the header gives no context length: say one with -c");
         return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
     }
     /* src/llama-context.cpp, llama_context::llama_context, in its order */
-    r.n_batch = n_ctx < s->n_batch ? n_ctx : s->n_batch;
+    r.n_batch = net->causal && n_ctx < s->n_batch ? n_ctx : s->n_batch;
     uint64_t ub = s->n_ubatch == 0 ? s->n_batch : s->n_ubatch;
     r.n_ubatch = r.n_batch < ub ? r.n_batch : ub;
     if (r.n_ubatch == 0)

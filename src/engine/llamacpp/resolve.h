@@ -5,8 +5,7 @@
 #include "base/err.h"
 #include "domain/model.h"
 #include "domain/settings.h"
-
-#define PL_LAYERS_MAX 1024 /* llama.cpp itself stops at 512 (LLAMA_MAX_LAYERS) */
+#include "engine/llamacpp/arch.h"
 
 /* What the formulas need of a dense decoder. Per-layer head counts are read from the header where a
  * formula needs them. */
@@ -22,7 +21,7 @@ int pl_llamacpp_geometry(const struct pl_model *m, struct pl_geometry *ret, stru
 
 /* Decides every "auto" as llama-server and llama_context do. -EINVAL for what the engine itself
  * refuses (quantised V without flash attention, too many slots). */
-int pl_llamacpp_resolve(const struct pl_settings *s, const struct pl_geometry *g,
+int pl_llamacpp_resolve(const struct pl_settings *s, const struct pl_net *net,
                         struct pl_resolved *ret, struct pl_err *err);
 
 #endif

@@ -1,0 +1,65 @@
+/* src/llama-model.cpp, load_tensors, and src/llama-model-loader.cpp, create_tensor, with the CPU's
+ * buffer types. */
+#include "engine/llamacpp/weights.h"
+
+#include "base/checked.h"
+#include "base/str.h"
+#include "engine/llamacpp/repack.h"
+
+#include <string.h>
+
+bool pl_tensor_layer(const char *name, uint64_t *ret_il)
+{
+    const char *dot = pl_starts(name, "blk.") ? strchr(name + 4, '.') : NULL;
+    char number[8];
+    if (dot == NULL || dot - name > 8)
+        return false;
+    (void)PL_FMT(number, "%.*s", (int)(dot - name - 4), name + 4);
+    return pl_parse_u64(number, ret_il);
+}
+
+bool pl_llamacpp_loads(const struct pl_net *net, const struct pl_tensor *t)
+{
+    uint64_t il = 0;
+    if (net->n_layer == net->n_layer_all || !pl_tensor_layer(t->name, &il))
+        return true;
+    return il < net->n_layer || il >= net->n_layer_all; /* create_tensor, TENSOR_SKIP */
+}
+
+static void pl_weights_count(struct pl_weights *w, const struct pl_tensor *t, bool copy,
+                             const struct pl_cpu *cpu)
+{
+    enum pl_repack how = pl_repack_matrix(t, cpu);
+    if (how == PL_REPACK_YES) {
+        w->repacked += t->bytes;
+        if (!copy)
+            w->source += t->bytes;
+        if (t->bytes > w->largest)
+            w->largest = t->bytes;
+    } else if (copy) {
+        w->maybe_copy += how == PL_REPACK_UNKNOWN ? t->bytes : 0;
+    } else {
+        w->mapped += t->bytes;
+        if (how == PL_REPACK_UNKNOWN)
+            w->undecided += t->bytes;
+    }
+}
+
+/* A tied embedding is asked for twice, and its use as output may get a converted copy. */
+struct pl_weights pl_llamacpp_weights(const struct pl_model *m, const struct pl_net *net,
+                                      bool repack, const struct pl_cpu *cpu)
+{
+    struct pl_weights w = {0};
+    for (uint64_t i = 0; i < m->n_tensor; i++) {
+        const struct pl_tensor *t = &m->tensor[i];
+        if (!pl_llamacpp_loads(net, t))
+            w.unused += t->bytes;
+        else if (repack && pl_repack_is_matrix(t))
+            pl_weights_count(&w, t, false, cpu);
+        else
+            w.mapped += t->bytes;
+        if (repack && net->tied && pl_streq(t->name, "token_embd.weight"))
+            pl_weights_count(&w, t, true, cpu);
+    }
+    return w;
+}

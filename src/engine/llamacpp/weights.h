@@ -1,0 +1,28 @@
+/* Where a model's tensors end up on the host: mapped, converted, or never asked for. Pure. */
+#ifndef PL_ENGINE_LLAMACPP_WEIGHTS_H
+#define PL_ENGINE_LLAMACPP_WEIGHTS_H
+
+#include "domain/machine.h"
+#include "engine/llamacpp/arch.h"
+
+struct pl_weights {
+    uint64_t mapped;     /* used where they lie in the file */
+    uint64_t repacked;   /* converted copies */
+    uint64_t source;     /* file bytes of the converted ones */
+    uint64_t maybe_copy; /* tied embedding: a converted copy, if the unknown CPU makes one */
+    uint64_t undecided;  /* of `mapped`: may be converted, CPU unknown */
+    uint64_t largest;    /* largest converted tensor */
+    uint64_t unused;     /* in the file, not loaded: layers for multi-token prediction */
+};
+
+/* "blk.12.attn_q.weight": true, 12. */
+bool pl_tensor_layer(const char *name, uint64_t *ret_il);
+
+/* Does the engine load this tensor? Not those of layers beyond the trunk. */
+bool pl_llamacpp_loads(const struct pl_net *net, const struct pl_tensor *t);
+
+/* All tensors on the host. cpu NULL: unknown features. */
+struct pl_weights pl_llamacpp_weights(const struct pl_model *m, const struct pl_net *net,
+                                      bool repack, const struct pl_cpu *cpu);
+
+#endif
