@@ -6,11 +6,23 @@
 
 #include <errno.h>
 
+/* clang-format off */
 const struct pl_probe *const pl_probes[] = {
-    &pl_probe_memory,   &pl_probe_cgroup,  &pl_probe_cpu,
-    &pl_probe_identity, &pl_probe_storage, &pl_probe_bandwidth,
-    &pl_probe_drm,      &pl_probe_jetson,  0,
+    &pl_probe_memory,
+    &pl_probe_cgroup,
+    &pl_probe_cpu,
+    &pl_probe_identity,
+    &pl_probe_numa, /* after the identity, which takes ram as the kernel says; before devices */
+    &pl_probe_limits,
+    &pl_probe_dimm,
+    &pl_probe_around,
+    &pl_probe_storage,
+    &pl_probe_bandwidth,
+    &pl_probe_drm,
+    &pl_probe_jetson,
+    0,
 };
+/* clang-format on */
 
 /* The nominal RAM, or the limit of the control group where that is lower: a limit is what it says.
  */
@@ -26,10 +38,10 @@ static void pl_assess_tier(struct pl_machine *m)
     (void)PL_FMT(m->tier, "%s", pl_tier_name(n));
 }
 
-/* A dump has at least one of the two folders, however little may be in them. */
+/* A dump has at least one of the folders, however little may be in them. */
 static int pl_assess_root(const struct pl_root *root, struct pl_err *err)
 {
-    static const char *const folder[] = {"proc", "sys"};
+    static const char *const folder[] = {"proc", "sys", "cpuid"};
     for (size_t i = 0; i < sizeof(folder) / sizeof(folder[0]); i++) {
         DIR *dir = NULL;
         if (pl_root_open_dir(root, folder[i], &dir, NULL) == 0) {

@@ -3,6 +3,7 @@
 #define PL_MACHINE_CPU_H
 
 #include "domain/machine.h"
+#include "machine/cpu_cpuid.h"
 #include "sys/cpulist.h"
 #include "sys/root.h"
 
@@ -19,9 +20,9 @@ void pl_cpuinfo_read(const struct pl_root *root, struct pl_cpuinfo *ret);
  * the words are the kernel's flags (but "sse3" for pni); on Arm "neon", "dotprod", "fp16", "i8mm",
  * "bf16", "sve", "sve2", "sme" ... */
 void pl_cpu_isa_flags(const char *features, char *out, size_t size);
-/* The same from cpuid and XGETBV on this system: what the processor has and the system has switched
- * on. False where there is no cpuid. */
-bool pl_cpu_isa_cpuid(char *out, size_t size);
+/* The same from cpuid and XGETBV: what the processor has, the system has switched on and, for
+ * tiles (AMX), lets programs ask for. */
+void pl_cpu_isa_cpuid(const struct pl_cpuid *c, char *out, size_t size);
 
 /* Online CPUs: set[0..PL_CPUS_MAX). False when /sys does not say. */
 bool pl_cpu_online(const struct pl_root *root, bool *set, uint32_t *ret_count);
@@ -34,5 +35,11 @@ void pl_cpu_cores(const struct pl_root *root, const bool *online, uint32_t *ret_
  * are dropped from the highest index on. Returns their number. */
 uint32_t pl_cpu_caches(const struct pl_root *root, const bool *online,
                        struct pl_cache cache[PL_CACHES_MAX]);
+
+/* Counts one more instance of a kind of cache; returns the new number of kinds. */
+uint32_t pl_cache_count(struct pl_cache *cache, uint32_t n, const struct pl_cache *one);
+
+/* Fast and slow cores of a hybrid CPU; both 0 when all are alike or nothing says. */
+void pl_cpu_kinds(const struct pl_root *root, const bool *online, struct pl_cpu *ret);
 
 #endif

@@ -1,15 +1,13 @@
 #include "base/str.h"
 #include "machine/cpu.h"
+#include "machine/cpu_cpuid.h"
 
 #include <string.h>
-
-#if defined(__x86_64__) || defined(__i386__)
-#include <cpuid.h>
-#endif
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Registers an operating system must save for the extension to be usable: bits of XCR0. */
 enum { PL_X_NONE = 0, PL_X_AVX = 0x6, PL_X_AVX512 = 0xe6, PL_X_AMX = 0x60000 };
-enum pl_cpuid_reg { PL_EAX = 0, PL_EBX, PL_ECX, PL_EDX };
 
 /* Sorted by word, so that the text is. Leaves and bits: Intel SDM volume 2A, CPUID; AMD APM volume
  * 3, appendix E. flag is the kernel's spelling where it differs. */
@@ -22,38 +20,40 @@ struct pl_isa_word {
 };
 
 static const struct pl_isa_word pl_x86_words[] = {
-    {"amx_bf16",         NULL,  7, 0, PL_EDX, 22, PL_X_AMX   },
-    {"amx_complex",      NULL,  7, 1, PL_EDX, 8,  PL_X_AMX   },
-    {"amx_fp16",         NULL,  7, 1, PL_EAX, 21, PL_X_AMX   },
-    {"amx_int8",         NULL,  7, 0, PL_EDX, 25, PL_X_AMX   },
-    {"amx_tile",         NULL,  7, 0, PL_EDX, 24, PL_X_AMX   },
-    {"avx",              NULL,  1, 0, PL_ECX, 28, PL_X_AVX   },
-    {"avx2",             NULL,  7, 0, PL_EBX, 5,  PL_X_AVX   },
-    {"avx512_bf16",      NULL,  7, 1, PL_EAX, 5,  PL_X_AVX512},
-    {"avx512_bitalg",    NULL,  7, 0, PL_ECX, 12, PL_X_AVX512},
-    {"avx512_fp16",      NULL,  7, 0, PL_EDX, 23, PL_X_AVX512},
-    {"avx512_vbmi2",     NULL,  7, 0, PL_ECX, 6,  PL_X_AVX512},
-    {"avx512_vnni",      NULL,  7, 0, PL_ECX, 11, PL_X_AVX512},
-    {"avx512_vpopcntdq", NULL,  7, 0, PL_ECX, 14, PL_X_AVX512},
-    {"avx512bw",         NULL,  7, 0, PL_EBX, 30, PL_X_AVX512},
-    {"avx512cd",         NULL,  7, 0, PL_EBX, 28, PL_X_AVX512},
-    {"avx512dq",         NULL,  7, 0, PL_EBX, 17, PL_X_AVX512},
-    {"avx512f",          NULL,  7, 0, PL_EBX, 16, PL_X_AVX512},
-    {"avx512ifma",       NULL,  7, 0, PL_EBX, 21, PL_X_AVX512},
-    {"avx512vbmi",       NULL,  7, 0, PL_ECX, 1,  PL_X_AVX512},
-    {"avx512vl",         NULL,  7, 0, PL_EBX, 31, PL_X_AVX512},
-    {"avx_ifma",         NULL,  7, 1, PL_EAX, 23, PL_X_AVX   },
-    {"avx_vnni",         NULL,  7, 1, PL_EAX, 4,  PL_X_AVX   },
-    {"avx_vnni_int8",    NULL,  7, 1, PL_EDX, 4,  PL_X_AVX   },
-    {"bmi1",             NULL,  7, 0, PL_EBX, 3,  PL_X_NONE  },
-    {"bmi2",             NULL,  7, 0, PL_EBX, 8,  PL_X_NONE  },
-    {"f16c",             NULL,  1, 0, PL_ECX, 29, PL_X_AVX   },
-    {"fma",              NULL,  1, 0, PL_ECX, 12, PL_X_AVX   },
-    {"sse2",             NULL,  1, 0, PL_EDX, 26, PL_X_NONE  },
-    {"sse3",             "pni", 1, 0, PL_ECX, 0,  PL_X_NONE  },
-    {"sse4_1",           NULL,  1, 0, PL_ECX, 19, PL_X_NONE  },
-    {"sse4_2",           NULL,  1, 0, PL_ECX, 20, PL_X_NONE  },
-    {"ssse3",            NULL,  1, 0, PL_ECX, 9,  PL_X_NONE  },
+    {"amx_bf16",            NULL,  7, 0, PL_EDX, 22, PL_X_AMX   },
+    {"amx_complex",         NULL,  7, 1, PL_EDX, 8,  PL_X_AMX   },
+    {"amx_fp16",            NULL,  7, 1, PL_EAX, 21, PL_X_AMX   },
+    {"amx_int8",            NULL,  7, 0, PL_EDX, 25, PL_X_AMX   },
+    {"amx_tile",            NULL,  7, 0, PL_EDX, 24, PL_X_AMX   },
+    {"avx",                 NULL,  1, 0, PL_ECX, 28, PL_X_AVX   },
+    {"avx2",                NULL,  7, 0, PL_EBX, 5,  PL_X_AVX   },
+    {"avx512_bf16",         NULL,  7, 1, PL_EAX, 5,  PL_X_AVX512},
+    {"avx512_bitalg",       NULL,  7, 0, PL_ECX, 12, PL_X_AVX512},
+    {"avx512_fp16",         NULL,  7, 0, PL_EDX, 23, PL_X_AVX512},
+    {"avx512_vbmi2",        NULL,  7, 0, PL_ECX, 6,  PL_X_AVX512},
+    {"avx512_vnni",         NULL,  7, 0, PL_ECX, 11, PL_X_AVX512},
+    {"avx512_vp2intersect", NULL,  7, 0, PL_EDX, 8,  PL_X_AVX512},
+    {"avx512_vpopcntdq",    NULL,  7, 0, PL_ECX, 14, PL_X_AVX512},
+    {"avx512bw",            NULL,  7, 0, PL_EBX, 30, PL_X_AVX512},
+    {"avx512cd",            NULL,  7, 0, PL_EBX, 28, PL_X_AVX512},
+    {"avx512dq",            NULL,  7, 0, PL_EBX, 17, PL_X_AVX512},
+    {"avx512f",             NULL,  7, 0, PL_EBX, 16, PL_X_AVX512},
+    {"avx512ifma",          NULL,  7, 0, PL_EBX, 21, PL_X_AVX512},
+    {"avx512vbmi",          NULL,  7, 0, PL_ECX, 1,  PL_X_AVX512},
+    {"avx512vl",            NULL,  7, 0, PL_EBX, 31, PL_X_AVX512},
+    {"avx_ifma",            NULL,  7, 1, PL_EAX, 23, PL_X_AVX   },
+    {"avx_vnni",            NULL,  7, 1, PL_EAX, 4,  PL_X_AVX   },
+    {"avx_vnni_int16",      NULL,  7, 1, PL_EDX, 10, PL_X_AVX   },
+    {"avx_vnni_int8",       NULL,  7, 1, PL_EDX, 4,  PL_X_AVX   },
+    {"bmi1",                NULL,  7, 0, PL_EBX, 3,  PL_X_NONE  },
+    {"bmi2",                NULL,  7, 0, PL_EBX, 8,  PL_X_NONE  },
+    {"f16c",                NULL,  1, 0, PL_ECX, 29, PL_X_AVX   },
+    {"fma",                 NULL,  1, 0, PL_ECX, 12, PL_X_AVX   },
+    {"sse2",                NULL,  1, 0, PL_EDX, 26, PL_X_NONE  },
+    {"sse3",                "pni", 1, 0, PL_ECX, 0,  PL_X_NONE  },
+    {"sse4_1",              NULL,  1, 0, PL_ECX, 19, PL_X_NONE  },
+    {"sse4_2",              NULL,  1, 0, PL_ECX, 20, PL_X_NONE  },
+    {"ssse3",               NULL,  1, 0, PL_ECX, 9,  PL_X_NONE  },
 };
 
 /* Sorted by word; flags are the kernel's (Documentation/arch/arm64/elf_hwcaps.rst), which it prints
@@ -111,41 +111,35 @@ void pl_cpu_isa_flags(const char *features, char *out, size_t size)
         pl_isa_match(pl_arm_words, PL_COUNT(pl_arm_words), features, out, size);
 }
 
-#if defined(__x86_64__) || defined(__i386__)
-/* Register states the system saves; 0 when it uses no XSAVE. */
-static uint64_t pl_xcr0(void)
+/* Tiles must be asked for, and a system may refuse (Linux: arch/x86/kernel/fpu/xstate.c,
+ * "permission"). Asking which may be had is no request. */
+static uint64_t pl_isa_permitted(const struct pl_cpuid *c, uint64_t xcr0)
 {
-    unsigned r[4];
-    const unsigned osxsave = 1u << 27;
-    if (__get_cpuid(1, &r[0], &r[1], &r[2], &r[3]) == 0 || (r[PL_ECX] & osxsave) == 0)
-        return 0;
-    uint32_t low = 0, high = 0;
-    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return (uint64_t)high << 32 | low;
+#if defined(__x86_64__) && defined(SYS_arch_prctl)
+    enum { PL_ARCH_GET_XCOMP_SUPP = 0x1021 }; /* asm/prctl.h, since Linux 5.16 */
+    uint64_t may = 0;
+    if (c->live && (xcr0 & PL_X_AMX) != 0 &&
+        (syscall(SYS_arch_prctl, PL_ARCH_GET_XCOMP_SUPP, &may) < 0 || (may & PL_X_AMX) != PL_X_AMX))
+        xcr0 &= ~(uint64_t)PL_X_AMX;
+#else
+    (void)c;
+#endif
+    return xcr0;
 }
 
-bool pl_cpu_isa_cpuid(char *out, size_t size)
+void pl_cpu_isa_cpuid(const struct pl_cpuid *c, char *out, size_t size)
 {
-    uint64_t xcr0 = pl_xcr0();
+    uint64_t xcr0 = pl_isa_permitted(c, pl_cpuid_xcr0(c));
     out[0] = '\0';
     const struct pl_isa_word *asked = NULL; /* whose leaf r holds: a hypervisor traps each CPUID */
-    unsigned r[4] = {0};
+    uint32_t r[4] = {0};
     bool there = false;
     for (size_t i = 0; i < PL_COUNT(pl_x86_words); i++) {
         const struct pl_isa_word *w = &pl_x86_words[i];
         if (asked == NULL || asked->leaf != w->leaf || asked->sub != w->sub)
-            there = __get_cpuid_count(w->leaf, w->sub, &r[0], &r[1], &r[2], &r[3]) != 0;
+            there = pl_cpuid_ask(c, w->leaf, w->sub, r);
         asked = w;
         if (there && (r[w->reg] >> w->bit & 1) != 0 && (xcr0 & w->xcr0) == w->xcr0)
             pl_isa_add(out, size, w->word);
     }
-    return true;
 }
-#else
-bool pl_cpu_isa_cpuid(char *out, size_t size)
-{
-    (void)size;
-    out[0] = '\0';
-    return false;
-}
-#endif

@@ -157,8 +157,7 @@ static bool pl_cache_same(const struct pl_cache *a, const struct pl_cache *b)
     return a->level == b->level && a->type == b->type && a->bytes == b->bytes;
 }
 
-/* Counts one more instance; returns the new number of kinds. */
-static uint32_t pl_cache_count(struct pl_cache *cache, uint32_t n, const struct pl_cache *one)
+uint32_t pl_cache_count(struct pl_cache *cache, uint32_t n, const struct pl_cache *one)
 {
     for (uint32_t i = 0; i < n; i++) {
         if (pl_cache_same(&cache[i], one)) {

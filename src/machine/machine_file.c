@@ -218,6 +218,8 @@ static void pl_cpu_in(pl_jval v, struct pl_cpu *c)
     pl_text_in(c->arch, sizeof(c->arch), pl_jget(v, "arch"));
     c->packages = pl_count_in(v, "packages");
     c->cores_physical = pl_count_in(v, "cores_physical");
+    c->cores_fast = pl_count_in(v, "cores_fast");
+    c->cores_slow = pl_count_in(v, "cores_slow");
     c->threads_logical = pl_count_in(v, "threads_logical");
     c->threads_allowed = pl_count_in(v, "threads_allowed");
     if (pl_jnum(pl_jget(v, "quota_cpus"), &quota) && quota > 0)
@@ -244,12 +246,15 @@ static int pl_storage_in(pl_jval list, struct pl_machine *m, struct pl_err *err)
         struct pl_storage *s = &m->storage[m->n_storage++];
         struct pl_err why = {0};
         const struct pl_field total = {"storage", i, "total", &why},
-                              available = {"storage", i, "available", &why};
+                              available = {"storage", i, "available", &why},
+                              read = {"storage", i, "read_bytes_per_second", &why};
         pl_text_in(s->path, sizeof(s->path), pl_jget(v, "path"));
         pl_text_in(s->filesystem, sizeof(s->filesystem), pl_jget(v, "filesystem"));
+        pl_text_in(s->device, sizeof(s->device), pl_jget(v, "device"));
         if (pl_quantity_in(pl_jget(v, "total"), &total, &s->total) < 0 ||
-            pl_quantity_in(pl_jget(v, "available"), &available, &s->available) < 0)
-            return pl_fail(err, -EINVAL, "storage[%zu]: total or available is not a size", i);
+            pl_quantity_in(pl_jget(v, "available"), &available, &s->available) < 0 ||
+            pl_rate_in(pl_jget(v, read.name), &read, &s->read) < 0)
+            return pl_fail(err, -EINVAL, "%s", why.what);
     }
     return 0;
 }
@@ -301,6 +306,8 @@ static int pl_machine_in(pl_jval root, struct pl_machine *m, struct pl_err *err)
         rc = pl_storage_in(pl_jget(root, "storage"), m, err);
     if (rc == 0)
         rc = pl_devices_in(pl_jget(root, "devices"), m, err);
+    if (rc == 0)
+        rc = pl_hardware_in(root, m, err);
     if (rc == 0) {
         pl_cpu_in(pl_jget(root, "cpu"), &m->cpu);
         pl_about_in(root, m);

@@ -34,4 +34,7 @@ bool pl_pool_name_ok(const char *s);
 /* machine_file_devices.c: the array "devices". The pools must have been read. -EINVAL. */
 int pl_devices_in(pl_jval list, struct pl_machine *m, struct pl_err *err);
 
+/* machine_file_hardware.c: numa, dimms, limits, endpoints, board, around. -EINVAL. */
+int pl_hardware_in(pl_jval root, struct pl_machine *m, struct pl_err *err);
+
 #endif

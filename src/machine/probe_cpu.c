@@ -105,8 +105,13 @@ static int pl_ask_machine(const void *ctx, char *out, size_t size)
 
 static int pl_ask_isa(const void *ctx, char *out, size_t size)
 {
+    struct pl_cpuid *cpuid = calloc(1, sizeof(*cpuid));
     (void)ctx;
-    return pl_cpu_isa_cpuid(out, size) ? 0 : -EOPNOTSUPP;
+    int rc = cpuid == NULL ? -ENOMEM : pl_cpuid_live(cpuid) ? 0 : -EOPNOTSUPP;
+    if (rc == 0)
+        pl_cpu_isa_cpuid(cpuid, out, size);
+    free(cpuid);
+    return rc;
 }
 
 /* CPUs this process may run on; of a dump, those its "self" might. 0 = unknown. */
@@ -142,7 +147,8 @@ static void pl_cpu_counts(const struct pl_root *root, const struct pl_cpuinfo *i
     if (pl_cpu_online(root, set, &c->threads_logical)) {
         pl_cpu_cores(root, set, &c->packages, &c->cores_physical);
         c->n_cache = pl_cpu_caches(root, set, c->cache);
-    } else {
+        pl_cpu_kinds(root, set, c);
+    } else if (!pl_cpuid_topology(root, c)) {
         c->threads_logical = info->processors;
     }
     if (c->cores_physical == 0)
@@ -155,6 +161,31 @@ static void pl_cpu_counts(const struct pl_root *root, const struct pl_cpuinfo *i
                         c->threads_logical);
     if (c->quota_cpus > 0)
         pl_machine_note(m, "the control group may use %.2f CPUs' worth of time", c->quota_cpus);
+}
+
+/* The kernel's list of flags names what it may use; on this system the processor itself is asked,
+ * as kernels do not know every flag. The registers of a dump count where it has no such list. */
+static void pl_cpu_isa(const struct pl_root *root, const struct pl_cpuinfo *info,
+                       struct pl_machine *m)
+{
+    struct pl_cpu *c = &m->cpu;
+    if (pl_live(root, "cpuid.isa", pl_ask_isa, NULL, c->isa, sizeof(c->isa)) == 0)
+        return;
+    c->isa[0] = '\0';
+    if (info->features[0] != '\0') {
+        pl_cpu_isa_flags(info->features, c->isa, sizeof(c->isa));
+        return;
+    }
+    struct pl_cpuid *cpuid = calloc(1, sizeof(*cpuid));
+    if (cpuid != NULL && pl_cpuid_dump(root, 0, cpuid)) {
+        pl_cpu_isa_cpuid(cpuid, c->isa, sizeof(c->isa));
+        pl_cpuid_model(cpuid, c->model, sizeof(c->model));
+        if (c->arch[0] == '\0')
+            (void)PL_FMT(c->arch, "x86_64");
+    } else {
+        pl_machine_note(m, "instruction set extensions are unknown: not in /proc/cpuinfo");
+    }
+    free(cpuid);
 }
 
 static int pl_cpu_run(const struct pl_probe_input *in, struct pl_machine *m, struct pl_err *err)
@@ -170,10 +201,7 @@ static int pl_cpu_run(const struct pl_probe_input *in, struct pl_machine *m, str
         char arch[sizeof(m->cpu.arch)];
         if (pl_live(in->root, "uname.machine", pl_ask_machine, NULL, arch, sizeof(arch)) == 0)
             (void)PL_FMT(m->cpu.arch, "%s", arch);
-        if (pl_live(in->root, "cpuid.isa", pl_ask_isa, NULL, m->cpu.isa, sizeof(m->cpu.isa)) < 0)
-            pl_cpu_isa_flags(info->features, m->cpu.isa, sizeof(m->cpu.isa));
-        if (info->features[0] == '\0' && m->cpu.isa[0] == '\0')
-            pl_machine_note(m, "instruction set extensions are unknown: not in /proc/cpuinfo");
+        pl_cpu_isa(in->root, info, m);
     }
     free(set);
     free(info);
@@ -182,7 +210,8 @@ static int pl_cpu_run(const struct pl_probe_input *in, struct pl_machine *m, str
 
 const struct pl_probe pl_probe_cpu = {
     .name = "cpu",
-    .reads = "/proc/cpuinfo, /sys/devices/system/cpu, sched_getaffinity, cpuid and XGETBV",
+    .reads = "/proc/cpuinfo, /sys/devices/system/cpu, /sys/devices/cpu_{core,atom,lowpower}, "
+             "sched_getaffinity, cpuid, XGETBV and arch_prctl",
     .matters = "cores set the speed of prompts; the extensions decide which kernels the engine "
                "uses and whether it keeps a second, repacked copy of the weights",
     .run = pl_cpu_run,

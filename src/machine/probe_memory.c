@@ -2,6 +2,8 @@
 #include "base/checked.h"
 #include "base/str.h"
 #include "base/units.h"
+#include "machine/arc.h"
+#include "machine/hugepages.h"
 #include "machine/probes.h"
 #include "sys/meminfo.h"
 #include "sys/psi.h"
@@ -9,10 +11,18 @@
 #include <errno.h>
 #include <string.h>
 
-/* Pages set aside as huge pages serve nothing else; MemAvailable leaves them out already. */
-static struct pl_quantity pl_memory_reserved(const struct pl_meminfo *mi)
+/* Pages set aside as huge pages serve nothing else; MemAvailable leaves them out already.
+ * /proc/meminfo counts those of the usual size only. */
+static struct pl_quantity pl_memory_reserved(const struct pl_root *root,
+                                             const struct pl_meminfo *mi)
 {
+    struct pl_hugepages h;
     uint64_t n = 0;
+    if (pl_hugepages_read(root, "sys/kernel/mm/hugepages", &h) &&
+        (!mi->known[PL_MEM_TOTAL] || h.bytes <= mi->value[PL_MEM_TOTAL]))
+        return pl_exact(h.bytes, PL_SOURCE_DERIVED,
+                        h.bytes > 0 ? "huge pages of every size"
+                                    : "nothing set aside as huge pages");
     if (!mi->known[PL_MEM_HUGE_TOTAL] || mi->value[PL_MEM_HUGE_TOTAL] == 0)
         return pl_exact(0, PL_SOURCE_DERIVED, "nothing set aside as huge pages");
     if (!mi->known[PL_MEM_HUGE_PAGE_SIZE] ||
@@ -20,6 +30,21 @@ static struct pl_quantity pl_memory_reserved(const struct pl_meminfo *mi)
         !mi->known[PL_MEM_TOTAL] || n > mi->value[PL_MEM_TOTAL])
         return PL_QUANTITY_UNKNOWN("huge pages are set aside, their size is not known");
     return pl_exact(n, PL_SOURCE_DERIVED, "HugePages_Total x Hugepagesize");
+}
+
+static void pl_memory_arc(const struct pl_root *root, struct pl_pool *p, struct pl_machine *m)
+{
+    char a[PL_SIZE_TEXT_MAX];
+    struct pl_quantity arc = pl_arc_read(root);
+    if (!pl_known(arc) || arc.likely == 0 || !pl_known(p->available) || !pl_known(p->capacity))
+        return;
+    uint64_t kept = pl_known(p->reserved) ? p->reserved.likely : 0;
+    p->available = pl_arc_add(p->available, arc, pl_sub_floor(p->capacity.likely, kept));
+    if (pl_known(p->reclaimable))
+        p->reclaimable = pl_exact(pl_add_sat(p->reclaimable.likely, arc.likely), PL_SOURCE_DERIVED,
+                                  "available minus free, and the ZFS cache over its minimum");
+    pl_machine_note(m, "the ZFS cache can give up %s that MemAvailable leaves out",
+                    pl_size_text(arc.likely, a));
 }
 
 static struct pl_quantity pl_memory_used(const struct pl_pool *p)
@@ -71,12 +96,14 @@ static int pl_memory_run(const struct pl_probe_input *in, struct pl_machine *m, 
     if (rc < 0)
         pl_machine_note(m, "memory is unknown: /proc/meminfo: %s", strerror(-rc));
     p->capacity = pl_meminfo_quantity(&mi, PL_MEM_TOTAL);
-    p->available = pl_meminfo_available(&mi);
+    const struct pl_quantity worked = pl_meminfo_available(&mi);
+    p->available = worked;
     p->reclaimable = pl_meminfo_reclaimable(&mi);
-    p->reserved = pl_memory_reserved(&mi);
+    p->reserved = pl_memory_reserved(in->root, &mi);
+    pl_memory_arc(in->root, p, m);
     p->used = pl_memory_used(p);
-    if (pl_known(p->available) && p->available.source == PL_SOURCE_DERIVED)
-        pl_machine_note(m, "available memory is worked out: %s", p->available.why);
+    if (!mi.known[PL_MEM_AVAILABLE] && pl_known(p->available))
+        pl_machine_note(m, "available memory is worked out: %s", worked.why);
     pl_memory_notes(&mi, p, m);
     pl_memory_pressure(in->root, m);
     return 0;
@@ -84,7 +111,8 @@ static int pl_memory_run(const struct pl_probe_input *in, struct pl_machine *m, 
 
 const struct pl_probe pl_probe_memory = {
     .name = "memory",
-    .reads = "/proc/meminfo, /proc/pressure/memory",
+    .reads = "/proc/meminfo, /sys/kernel/mm/hugepages, /proc/spl/kstat/zfs/arcstats, "
+             "/proc/pressure/memory",
     .matters = "available memory, not the total, decides what can be loaded now",
     .run = pl_memory_run,
 };

@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "domain/tier.h"
 #include "report/devices.h"
+#include "report/hardware.h"
 #include "report/json_unknown.h"
 #include "report/quantity.h"
 
@@ -31,6 +32,8 @@ static void pl_cpu_line(const struct pl_cpu *c, struct pl_str *out)
     if (c->packages > 1)
         pl_str_addf(out, "%u packages, ", c->packages);
     pl_plural(out, c->cores_physical, "core", "cores");
+    if (c->cores_fast > 0 && c->cores_slow > 0)
+        pl_str_addf(out, " (%u fast, %u slow)", c->cores_fast, c->cores_slow);
     pl_str_add(out, ", ");
     pl_plural(out, c->threads_logical, "thread", "threads");
     if (c->threads_allowed > 0 && c->threads_allowed < c->threads_logical)
@@ -137,8 +140,8 @@ static void pl_cpu_text(const struct pl_cpu *c, struct pl_str *out)
         pl_str_addf(out, "%sL%u%s %s x %u", i > 0 ? ", " : "", k->level,
                     pl_cache_type(k->type, false), pl_size_text(k->bytes, text), k->instances);
     }
-    pl_str_addf(out, "%s\n" PL_LABEL "%s\n", c->n_cache == 0 ? "unknown" : "", "ISA",
-                pl_or(c->isa, "unknown"));
+    pl_str_addf(out, "%s\n" PL_LABEL, c->n_cache == 0 ? "unknown" : "", "ISA");
+    pl_isa_text(c, out);
 }
 
 void pl_machine_text(const struct pl_machine *m, bool colour, struct pl_str *out)
@@ -147,7 +150,9 @@ void pl_machine_text(const struct pl_machine *m, bool colour, struct pl_str *out
     pl_machine_summary(m, out);
     pl_pools_text(m, colour, out);
     pl_devices_text(m, colour, out);
+    pl_hardware_tables(m, colour, out);
     pl_cpu_text(&m->cpu, out);
+    pl_hardware_lines(m, out);
     if (p->known)
         pl_str_addf(out,
                     PL_LABEL "%.2f %% of the last 10 s some task waited for memory, %.2f %% all "
@@ -168,6 +173,8 @@ static void pl_json_cpu(struct pl_json *j, const struct pl_cpu *c)
     pl_json_word(j, "arch", c->arch);
     pl_json_count(j, "packages", c->packages);
     pl_json_count(j, "cores_physical", c->cores_physical);
+    pl_json_count(j, "cores_fast", c->cores_fast);
+    pl_json_count(j, "cores_slow", c->cores_slow);
     pl_json_count(j, "threads_logical", c->threads_logical);
     pl_json_count(j, "threads_allowed", c->threads_allowed);
     if (c->quota_cpus > 0)
@@ -222,6 +229,8 @@ static void pl_json_storage(struct pl_json *j, const struct pl_machine *m)
         pl_json_word(j, "filesystem", m->storage[i].filesystem);
         pl_json_quantity(j, "total", m->storage[i].total);
         pl_json_quantity(j, "available", m->storage[i].available);
+        pl_json_word(j, "device", m->storage[i].device);
+        pl_json_bytes_rate(j, "read_bytes_per_second", m->storage[i].read);
         pl_json_end(j);
     }
     pl_json_end(j);
@@ -260,6 +269,7 @@ void pl_machine_json(const struct pl_machine *m, struct pl_str *out)
     pl_json_array(&j, "consumers");
     pl_json_end(&j);
     pl_json_storage(&j, m);
+    pl_hardware_json(&j, m);
     pl_json_word(&j, "tier", m->tier);
     pl_json_pressure(&j, &m->pressure);
     pl_json_array(&j, "notes");

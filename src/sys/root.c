@@ -59,6 +59,11 @@ bool pl_root_is_this_system(const struct pl_root *root)
     return root->this_system;
 }
 
+bool pl_root_is_whole(const struct pl_root *root)
+{
+    return root->this_system || root->replay != NULL;
+}
+
 /* Relative, not empty, no ".." component. */
 static bool pl_root_path_ok(const char *path)
 {

@@ -36,6 +36,9 @@ struct pl_root {
 int pl_root_open(const char *dir, struct pl_root *ret, struct pl_err *err);
 void pl_root_done(struct pl_root *root); /* accepts a zeroed or closed root */
 bool pl_root_is_this_system(const struct pl_root *root);
+/* What is not there is not on the machine either: this system, or a capture of one. Of another dump
+ * it may only have been left out. */
+bool pl_root_is_whole(const struct pl_root *root);
 
 /* Opens a file for reading; the descriptor is the caller's. Only regular files are opened (as /proc
  * and /sys call theirs), and never one that would block. -ENOENT, -EACCES, -EXDEV (leads out of the

@@ -12,11 +12,29 @@ kb() {
     awk -v key="$1:" '$1 == key && $3 == "kB" && !seen++ { printf "%.0f\n", $2 * 1024 }' "$2"
 }
 
-# memory NAME JSON MEMINFO: the pool "ram" against the raw file
+# apart DIR KEYS: sum of these lines over the memory nodes that have no CPUs
+apart() {
+    local node sum=0
+    for node in "$1"/sys/devices/system/node/node[0-9]*; do
+        [ -e "$node/cpulist" ] && [ -z "$(tr -d '\0\n' <"$node/cpulist")" ] && [ -s "$node/meminfo" ] &&
+            ! grep -q '[1-9a-f]' "$node/cpumap" &&
+            sum=$((sum + $(awk -v keys=" $2 " 'index(keys, " " $3 " ") { n += $4 } END { printf "%.0f", n * 1024 }' "$node/meminfo")))
+    done
+    echo "$sum"
+}
+
+# memory NAME JSON MEMINFO DIR: the pool "ram" against the raw file
 memory() {
     local name=$1 json=$2 file=$3 total available
     total=$(kb MemTotal "$file")
     available=$(kb MemAvailable "$file")
+    if [ "$(apart "${4:-/nonexistent}" MemTotal:)" -gt 0 ]; then
+        is "$name: capacity" "$(jq '.pools[0].capacity.bytes' "$json")" $((total - $(apart "$4" MemTotal:)))
+        is "$name: available" "$(jq '.pools[0].available.bytes' "$json")" \
+            $((available - $(apart "$4" "MemFree: Active(file): Inactive(file):")))
+        is "$name: available is derived" "$(jq -r '.pools[0].available.source' "$json")" derived
+        return
+    fi
     is "$name: capacity" "$(jq '.pools[0].capacity.bytes' "$json")" "${total:-null}"
     if [ -n "$available" ]; then
         is "$name: available" "$(jq '.pools[0].available.bytes' "$json")" "$available"
@@ -67,7 +85,7 @@ for tarball in "$here"/hwloc/*.tar.bz2; do
     is "$name: no bandwidth" "$(jq .pools[0].bandwidth_bytes_per_second.bytes "$T/json")" null
     is "$name: no disk" "$(jq '.storage[0].available.bytes' "$T/json")" null
     if [ -e "$dir/proc/meminfo" ]; then
-        memory "$name" "$T/json" "$dir/proc/meminfo"
+        memory "$name" "$T/json" "$dir/proc/meminfo" "$dir"
     else
         is "$name: memory unknown" "$(jq .pools[0].capacity.bytes "$T/json")" null
     fi
