@@ -44,6 +44,9 @@ int pl_jdoc_parse(const char *text, size_t len, const char *name, struct pl_jdoc
 struct pl_jdoc *pl_jdoc_free(struct pl_jdoc *doc); /* always returns NULL */
 pl_jval pl_jdoc_root(const struct pl_jdoc *doc);
 
+/* The name of the member after `key` (NULL: the first one), NULL after the last. */
+const char *pl_jnext(pl_jval object, const char *key);
+bool pl_jis_array(pl_jval v);
 pl_jval pl_jget(pl_jval object, const char *key);
 size_t pl_jlen(pl_jval array); /* 0 for anything but an array */
 pl_jval pl_jat(pl_jval array, size_t i);

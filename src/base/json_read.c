@@ -95,3 +95,18 @@ bool pl_jbool(pl_jval v, bool absent)
 {
     return json_is_boolean((const json_t *)v) ? json_is_true((const json_t *)v) : absent;
 }
+
+bool pl_jis_array(pl_jval v)
+{
+    return v != NULL && json_is_array((const json_t *)v);
+}
+
+const char *pl_jnext(pl_jval object, const char *key)
+{
+    if (!pl_jis_object(object))
+        return NULL;
+    json_t *o = (json_t *)(uintptr_t)object; /* jansson has no iterator of a const object */
+    void *at =
+        key == NULL ? json_object_iter(o) : json_object_iter_next(o, json_object_key_to_iter(key));
+    return at != NULL ? json_object_iter_key(at) : NULL;
+}

@@ -5,22 +5,39 @@
 #include "cli/capture.h"
 #include "cli/machine.h"
 #include "cli/verbs.h"
+#include "report/explain.h"
 #include "report/machine.h"
 
 #include <errno.h>
 #include <unistd.h>
 
-/* Where every fact comes from and why it matters, from the probes' own table. */
-static void pl_assess_explain(struct pl_str *out)
+/* What every field is, how and when it was read and why it matters, after the machine itself. */
+static int pl_assess_explain(struct pl_cli *cli, const struct pl_machine *m, const uint64_t *times,
+                             struct pl_err *err)
 {
-    for (size_t i = 0; pl_probes[i] != NULL; i++)
-        pl_str_addf(out, "\n%s\n    read from  %s\n    matters    %s\n", pl_probes[i]->name,
-                    pl_probes[i]->reads, pl_probes[i]->matters);
+    struct pl_str json;
+    struct pl_json j;
+    pl_str_init(&json, PL_JSON_TEXT_MAX);
+    pl_machine_json(m, &json);
+    int rc = 0;
+    if (cli->json) {
+        pl_json_start(&j, &cli->out, true);
+        pl_json_object(&j, NULL);
+        pl_machine_json_members(&j, m);
+        rc = pl_explain_json(&json, times, &j, err);
+        pl_json_end(&j);
+    } else {
+        pl_machine_text(m, pl_colour_wanted(STDOUT_FILENO), &cli->out);
+        rc = pl_explain_text(&json, times, &cli->out, err);
+    }
+    pl_str_done(&json);
+    return rc;
 }
 
 static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
 {
     static struct pl_machine m;
+    uint64_t times[PL_PROBES_MAX] = {0};
     char dir[PL_PATH_TEXT_MAX];
     bool measure = pl_cli_opt(cli, "bandwidth")->given;
     bool never = pl_cli_opt(cli, "no-bandwidth")->given;
@@ -29,6 +46,7 @@ static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
         .root = pl_cli_opt(cli, "root")->text,
         .model_dir = pl_cli_opt(cli, "model-dir")->text,
         .bandwidth = measure,
+        .times = times,
         .remembered = never ? NULL : pl_cli_bandwidth_remembered,
     };
     if (measure && never) {
@@ -51,13 +69,13 @@ static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
         return rc;
     if (measure)
         pl_cli_bandwidth_keep(&m);
-    if (cli->json)
+    if (pl_cli_opt(cli, "explain")->given)
+        rc = pl_assess_explain(cli, &m, times, err);
+    else if (cli->json)
         pl_machine_json(&m, &cli->out);
     else
         pl_machine_text(&m, pl_colour_wanted(STDOUT_FILENO), &cli->out);
-    if (!cli->json && pl_cli_opt(cli, "explain")->given)
-        pl_assess_explain(&cli->out);
-    return PL_EXIT_YES;
+    return rc < 0 ? rc : PL_EXIT_YES;
 }
 
 static const struct pl_opt pl_assess_opts[] = {
@@ -71,7 +89,8 @@ static const struct pl_opt pl_assess_opts[] = {
     {"model-dir",                                                           '\0', PL_OPT_PATH, "DIR", "where models are kept (PLIMSOLL_MODELS, ~/models, .)"},
     {"bandwidth", '\0', PL_OPT_FLAG, NULL, "measure memory bandwidth now (half a second)"},
     {"no-bandwidth",                                                            '\0', PL_OPT_FLAG, NULL, "leave bandwidth unknown, remembered or not"},
-    {"explain",                                                           '\0', PL_OPT_FLAG, NULL, "where each fact comes from and why it matters"},
+    {"explain",                                                           '\0', PL_OPT_FLAG, NULL,
+     "of each field: how and when it was read, and why it matters"},
     {0        },
 };
 

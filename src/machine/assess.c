@@ -5,6 +5,7 @@
 #include "machine/probes.h"
 
 #include <errno.h>
+#include <time.h>
 
 /* clang-format off */
 const struct pl_probe *const pl_probes[] = {
@@ -54,6 +55,27 @@ static int pl_assess_root(const struct pl_root *root, struct pl_err *err)
     return pl_hint(err, "--root takes a folder that holds proc and sys of a machine");
 }
 
+static int pl_ask_now(const void *ctx, char *out, size_t size)
+{
+    struct timespec now;
+    (void)ctx;
+    if (clock_gettime(CLOCK_REALTIME, &now) < 0)
+        return -errno;
+    (void)pl_fmt(out, size, "%lld", (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    return 0;
+}
+
+/* Of a capture, when it was taken. */
+static void pl_assess_time(const struct pl_root *root, size_t i, uint64_t *times)
+{
+    char name[64];
+    (void)PL_FMT(name, "probe.%s.time", pl_probes[i]->name);
+    if (times == NULL || i >= PL_PROBES_MAX)
+        return;
+    if (pl_live_u64(root, name, pl_ask_now, NULL, &times[i]) < 0)
+        times[i] = 0;
+}
+
 int pl_assess(const struct pl_assess_options *options, struct pl_machine *ret, struct pl_err *err)
 {
     struct pl_root root;
@@ -68,8 +90,10 @@ int pl_assess(const struct pl_assess_options *options, struct pl_machine *ret, s
     struct pl_probe_input in = {&root, options};
     ret->this_system = pl_root_is_this_system(&root);
     root.tape = ret->this_system ? options->tape : NULL;
-    for (size_t i = 0; rc == 0 && pl_probes[i] != NULL; i++)
+    for (size_t i = 0; rc == 0 && pl_probes[i] != NULL; i++) {
+        pl_assess_time(&root, i, options->times);
         rc = pl_probes[i]->run(&in, ret, err);
+    }
     if (rc == 0)
         pl_assess_tier(ret);
     pl_root_done(&root);

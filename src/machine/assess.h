@@ -14,11 +14,16 @@
 
 #include <stdbool.h>
 
+#define PL_PROBES_MAX 32
+
 struct pl_assess_options {
     const char *root;      /* NULL or "" = this system; else a dump's folder, or a capture */
     const char *model_dir; /* storage is looked at here; NULL = not at all */
     bool bandwidth;        /* measure memory bandwidth: about half a second, this system only */
-    struct pl_tape *tape;  /* everything read is recorded here; NULL = not */
+    /* When each probe began, milliseconds since 1970, in the order of the table; 0 = not known (a
+     * dump does not say). Room for PL_PROBES_MAX, or NULL. */
+    uint64_t *times;
+    struct pl_tape *tape; /* everything read is recorded here; NULL = not */
     /* What was measured of this machine before (ctx is its id): six numbers, "LOW LIKELY HIGH" of
      * one core and of all, and when (seconds since 1970); or "failed WHY". NULL or -ENODATA:
      * nothing is remembered. */

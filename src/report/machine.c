@@ -255,6 +255,13 @@ void pl_machine_json(const struct pl_machine *m, struct pl_str *out)
     struct pl_json j;
     pl_json_start(&j, out, true);
     pl_json_object(&j, NULL);
+    pl_machine_json_members(&j, m);
+    pl_json_end(&j);
+}
+
+void pl_machine_json_members(struct pl_json *json, const struct pl_machine *m)
+{
+    struct pl_json j = *json;
     pl_json_str(&j, "schema", "plimsoll.assess/1");
     pl_json_bool(&j, "this_system", m->this_system);
     pl_json_word(&j, "id", m->id);
@@ -276,5 +283,5 @@ void pl_machine_json(const struct pl_machine *m, struct pl_str *out)
     for (uint32_t i = 0; i < m->n_note; i++)
         pl_json_str(&j, NULL, m->note[i]);
     pl_json_end(&j);
-    pl_json_end(&j);
+    *json = j;
 }

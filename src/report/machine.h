@@ -13,5 +13,7 @@ void pl_machine_text(const struct pl_machine *m, bool colour, struct pl_str *out
 
 /* One object, "plimsoll.assess/1" (README, "JSON"). */
 void pl_machine_json(const struct pl_machine *m, struct pl_str *out);
+/* Its members, into the object that is open. */
+void pl_machine_json_members(struct pl_json *json, const struct pl_machine *m);
 
 #endif

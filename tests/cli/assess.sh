@@ -166,5 +166,5 @@ is "dump: what the limit leaves" "$(get '.pools[1].available.bytes')" 3221225472
 is "dump: tier by the limit" "$(get .tier)" "DEV ONLY"
 run "$PLIMSOLL" assess --explain
 is "--explain: exit 0" "$status" 0
-like "--explain: sources" "$out" "read from +/proc/meminfo"
+like "--explain: sources" "$out" "read from +MemTotal of /proc/meminfo"
 done_testing
