@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PL_DRM_CARDS_MAX 16
+#define PL_DRM_CARDS_MAX 32
 #define PL_DRM_PATH_MAX 128
 
 /* Vendors on PCI. */
@@ -59,7 +59,8 @@ void pl_drm_sensor_set(struct pl_device *d, enum pl_sensor_id id, double value);
 struct pl_quantity pl_drm_ttm_limit(const struct pl_root *root);
 
 /* A pool with a parent "ram": what the device may map of the machine's memory, at most `limit`,
- * never more than ram has. NULL when there are too many pools. */
+ * never more than ram has. A limit that is unknown and of state plain is none at all; one that was
+ * not told leaves the capacity unknown. NULL when there are too many pools. */
 struct pl_pool *pl_drm_shared_pool(struct pl_machine *m, const char *name, struct pl_quantity limit,
                                    struct pl_quantity used);
 

@@ -8,6 +8,7 @@
  * kernel's amdgpu: apu_prefer_gtt = AMD_IS_APU and real_vram_size < gtt_size). */
 #include "base/checked.h"
 #include "base/str.h"
+#include "base/units.h"
 #include "machine/drm.h"
 
 #include <string.h>
@@ -163,6 +164,21 @@ static void pl_amd_local_pool(struct pl_device *d, struct pl_machine *m)
     (void)PL_FMT(d->pool, "%s", p->name);
 }
 
+/* Without a resizable BAR the processor sees 256 MiB of a card: weights pass through that window.
+ */
+static void pl_amd_window(const struct pl_root *root, const struct pl_drm_card *card,
+                          const struct pl_device *d, struct pl_machine *m)
+{
+    char a[PL_SIZE_TEXT_MAX], b[PL_SIZE_TEXT_MAX];
+    struct pl_quantity seen = pl_amd_bytes(root, card, "mem_info_vis_vram_total", "visible");
+    if (d->kind == PL_DEVICE_DISCRETE && pl_known(seen) && pl_known(d->total) &&
+        seen.likely < d->total.likely)
+        pl_machine_note(m,
+                        "%s: the processor sees %s of its %s: resizable BAR is off, so loading "
+                        "is slower than it could be",
+                        d->id, pl_size_text(seen.likely, a), pl_size_text(d->total.likely, b));
+}
+
 /* The driver's own number, or the module's limit where that is lower. */
 static struct pl_quantity pl_amd_gtt_limit(const struct pl_root *root,
                                            const struct pl_drm_card *card)
@@ -234,5 +250,6 @@ void pl_drm_amd(const struct pl_root *root, struct pl_drm_card *card, struct pl_
     pl_amd_sensors(root, card, d);
     pl_amd_local_pool(d, m);
     pl_amd_gtt_pool(root, card, d, m);
+    pl_amd_window(root, card, d, m);
     d->available = pl_machine_available(m, d->pool);
 }

@@ -31,10 +31,11 @@ static struct pl_quantity pl_intel_total(const struct pl_root *root, const struc
     return PL_UNREAD(PL_STATE_NO_PERMISSION, pl_intel_need);
 }
 
-/* Graphics of a chip sit on the root bus, device 2; a card is behind a bridge. */
+/* Graphics of a chip sit on the root bus, device 2 (its virtual functions beside it); a card is
+ * behind a bridge. */
 static bool pl_intel_integrated(const struct pl_drm_card *card)
 {
-    return pl_pci_same(card->pci, "0000:00:02.0");
+    return pl_starts(card->pci, "0000:00:02.");
 }
 
 static void pl_intel_mhz(const struct pl_root *root, const char *path, enum pl_sensor_id id,

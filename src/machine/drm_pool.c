@@ -24,7 +24,8 @@ struct pl_pool *pl_drm_shared_pool(struct pl_machine *m, const char *name, struc
 {
     const struct pl_pool *ram = pl_machine_pool_const(m, "ram");
     struct pl_quantity capacity = limit;
-    if (ram != NULL && pl_known(ram->capacity) &&
+    bool refused = !pl_known(limit) && limit.state != PL_STATE_PLAIN; /* there is one, not told */
+    if (ram != NULL && pl_known(ram->capacity) && !refused &&
         (!pl_known(limit) || limit.likely > ram->capacity.likely))
         capacity = pl_exact(ram->capacity.likely, PL_SOURCE_DERIVED,
                             pl_known(limit) ? "the driver's limit is above all of ram"

@@ -1,5 +1,6 @@
 /* The list of cards. Of a sleeping device these files are read, which the kernel answers from
- * memory: uevent, vendor, device, revision, power/runtime_status, the connectors' status. */
+ * memory: uevent, vendor, device, revision, power/runtime_status, power_state, the connectors'
+ * status. */
 #include "base/str.h"
 #include "machine/drm.h"
 
@@ -95,8 +96,10 @@ static bool pl_drm_card_read(const struct pl_root *root, const char *name, struc
     bool amd = card->vendor == PL_PCI_AMD && pl_drm_hex(root, card, "revision", &revision);
     (void)PL_FMT(card->pci_id, amd ? "%04x:%04x:%02x" : "%04x:%04x", card->vendor, device,
                  revision);
-    card->asleep = pl_drm_line(root, card, "power/runtime_status", status, sizeof(status)) &&
-                   (pl_streq(status, "suspended") || pl_streq(status, "suspending"));
+    if (pl_drm_line(root, card, "power/runtime_status", status, sizeof(status)))
+        card->asleep = pl_streq(status, "suspended") || pl_streq(status, "suspending");
+    if (pl_drm_line(root, card, "power_state", status, sizeof(status)))
+        card->asleep |= pl_starts(status, "D3");
     return true;
 }
 

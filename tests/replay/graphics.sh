@@ -185,6 +185,15 @@ is "rx9060: loads" "$(device gpu0 '.sensors | "\(.load_percent.value) \(.memory_
     "$(v '.gpu_activity | "\(.GFX.value) \(.Memory.value)"')"
 is "rx9060: link" "$(device gpu0 .sensors.pcie_generation.value)" "$(v '."PCIe Link".max_gpu_link.gen')"
 
+put sys/class/drm/card0/device/mem_info_vis_vram_total $((256 * MIB))
+assess "rx9060, small BAR"
+like "rx9060: a small window is told" "$(q '.notes | join("\n")')" "sees 256 MiB of its"
+rx9060 d3
+put sys/class/drm/card0/device/power/runtime_status unsupported
+put sys/class/drm/card0/device/power_state D3cold
+assess d3
+is "d3: asleep by its power state" "$(device gpu0 .power)" asleep
+
 rx9060 asleep
 put sys/class/drm/card0/device/power/runtime_status suspended
 # any reader of these would be seen: they are no regular files
@@ -195,7 +204,7 @@ done
 if command -v strace >/dev/null; then
     strace -f -e trace=openat,openat2 -o "$T/strace" "$PLIMSOLL" assess --root "$root" --json >/dev/null 2>&1
     is "asleep: opens nothing that would wake it" \
-        "$(grep -cE 'mem_info|hwmon|gpu_busy|mem_busy|product_name|link_speed|gpu_metrics|pp_dpm' "$T/strace")" 0
+        "$(grep -cE 'card0/device/(mem_|hwmon|gpu_|product_name|current_link|pp_)' "$T/strace")" 0
 else
     skip "asleep: opens nothing that would wake it" "strace is not installed"
 fi
@@ -204,6 +213,7 @@ is "asleep: said" "$(device gpu0 .power)" asleep
 is "asleep: total from KFD, which sleeps not" "$(device gpu0 .total.bytes)" "$(v '."VRAM Size"')"
 is "asleep: used is unknown, not 0" "$(device gpu0 '.used | "\(.bytes) \(.state)"')" "null asleep"
 is "asleep: available is unknown" "$(pool gpu0 available)" null
+is "asleep: the limit of its GTT is unknown" "$(pool gtt0 capacity)" null
 is "asleep: no temperature" "$(device gpu0 '.sensors.temperature_celsius | "\(.value) \(.state)"')" \
     "null asleep"
 like "asleep: a note" "$(q '.notes | join("\n")')" "gpu0 sleeps"
@@ -285,6 +295,10 @@ like "nouveau: a note" "$(q '.notes | join("\n")')" "nouveau"
 new none 16384000
 assess none
 is "none: no device" "$(q '.devices | length')" 0
+new wsl 16384000
+put dev/dxg ""
+assess wsl
+like "wsl: a note" "$(q '.notes | join("\n")')" "/dev/dxg"
 new console 16384000
 card 0 0000:02:00.0 1a03 2000 41 ast
 assess console
