@@ -4,6 +4,7 @@
 #include "base/table.h"
 #include "cli/capture.h"
 #include "cli/machine.h"
+#include "cli/sample.h"
 #include "cli/verbs.h"
 #include "report/explain.h"
 #include "report/machine.h"
@@ -45,6 +46,8 @@ static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
     struct pl_assess_options options = {
         .root = pl_cli_opt(cli, "root")->text,
         .model_dir = pl_cli_opt(cli, "model-dir")->text,
+        .sampler = PL_CLI_SELF,
+        .wake = pl_cli_opt(cli, "wake")->given,
         .bandwidth = measure,
         .times = times,
         .remembered = never ? NULL : pl_cli_bandwidth_remembered,
@@ -89,9 +92,10 @@ static const struct pl_opt pl_assess_opts[] = {
     {"model-dir",                                                           '\0', PL_OPT_PATH, "DIR", "where models are kept (PLIMSOLL_MODELS, ~/models, .)"},
     {"bandwidth", '\0', PL_OPT_FLAG, NULL, "measure memory bandwidth now (half a second)"},
     {"no-bandwidth",                                                            '\0', PL_OPT_FLAG, NULL, "leave bandwidth unknown, remembered or not"},
-    {"explain",                                                           '\0', PL_OPT_FLAG, NULL,
+    {"wake",                                                           '\0', PL_OPT_FLAG, NULL, "ask devices that are asleep too, which wakes them"},
+    {"explain",         '\0', PL_OPT_FLAG, NULL,
      "of each field: how and when it was read, and why it matters"},
-    {0        },
+    {0                                                               },
 };
 
 static const char *const pl_assess_examples[] = {

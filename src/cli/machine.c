@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "cli/sample.h"
 #include "ledger/ledger.h"
 #include "machine/assess.h"
 #include "machine/capture.h"
@@ -75,6 +76,7 @@ int pl_cli_machine(const char *file, struct pl_machine *ret, struct pl_err *err)
         return pl_machine_load(file, ret, err);
     struct pl_assess_options options = {.root = file,
                                         .model_dir = pl_cli_model_dir(dir),
+                                        .sampler = PL_CLI_SELF,
                                         .remembered = pl_cli_bandwidth_remembered};
     return pl_assess(&options, ret, err);
 }

@@ -63,6 +63,7 @@ struct pl_device {
     char pci_id[24]; /* "10de:2684", with ":rev" on AMD */
     char uuid[80];
     char driver[32], driver_version[64];
+    char runtime[32];            /* the newest the driver serves, "CUDA 13.2"; "" = unknown */
     char compute_capability[16]; /* "8.9", "gfx1151"; "" = unknown */
     char pstate[8];              /* "P8"; "" = unknown */
     char mode[64];               /* power mode of the board, "MAXN_SUPER"; "" = unknown */

@@ -17,6 +17,7 @@ const struct pl_probe *const pl_probes[] = {
     &pl_probe_limits,
     &pl_probe_dimm,
     &pl_probe_around,
+    &pl_probe_nvidia,
     &pl_probe_storage,
     &pl_probe_bandwidth,
     &pl_probe_drm,

@@ -19,6 +19,9 @@
 struct pl_assess_options {
     const char *root;      /* NULL or "" = this system; else a dump's folder, or a capture */
     const char *model_dir; /* storage is looked at here; NULL = not at all */
+    const char *sampler;   /* this program's path, to start itself for vendors' libraries (see
+                            * machine/nvml.h); NULL = these are not asked */
+    bool wake;             /* ask devices that are asleep too, which wakes them */
     bool bandwidth;        /* measure memory bandwidth: about half a second, this system only */
     /* When each probe began, milliseconds since 1970, in the order of the table; 0 = not known (a
      * dump does not say). Room for PL_PROBES_MAX, or NULL. */

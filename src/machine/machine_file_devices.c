@@ -102,6 +102,7 @@ static void pl_device_about_in(pl_jval v, struct pl_device *d)
         {"uuid",               d->uuid,               sizeof(d->uuid)              },
         {"driver",             d->driver,             sizeof(d->driver)            },
         {"driver_version",     d->driver_version,     sizeof(d->driver_version)    },
+        {"runtime",            d->runtime,            sizeof(d->runtime)           },
         {"compute_capability", d->compute_capability, sizeof(d->compute_capability)},
         {"pstate",             d->pstate,             sizeof(d->pstate)            },
         {"mode",               d->mode,               sizeof(d->mode)              },

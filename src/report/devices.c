@@ -130,6 +130,8 @@ static void pl_device_line(const struct pl_device *d, struct pl_str *out)
     if (d->driver[0] != '\0')
         pl_str_addf(out, ", driver %s%s%s", d->driver, d->driver_version[0] != '\0' ? " " : "",
                     d->driver_version);
+    if (d->runtime[0] != '\0')
+        pl_str_addf(out, ", up to %s", d->runtime);
     if (d->compute_capability[0] != '\0')
         pl_str_addf(out, ", compute capability %s", d->compute_capability);
     if (d->mode[0] != '\0')
@@ -199,6 +201,7 @@ static void pl_json_device(struct pl_json *j, const struct pl_device *d)
     pl_json_word(j, "uuid", d->uuid);
     pl_json_word(j, "driver", d->driver);
     pl_json_word(j, "driver_version", d->driver_version);
+    pl_json_word(j, "runtime", d->runtime);
     pl_json_word(j, "compute_capability", d->compute_capability);
     pl_json_word(j, "pstate", d->pstate);
     pl_json_word(j, "mode", d->mode);
