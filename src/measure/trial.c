@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "engine/llamacpp/footprint.h"
+#include "engine/llamacpp/footprint_compute.h"
 #include "engine/llamacpp/server.h"
 #include "measure/hot.h"
 #include "measure/watch.h"
@@ -172,11 +173,14 @@ static struct pl_quantity pl_reported(struct pl_engine_bytes b, const char *why)
  * not resident; that is known from its shape, give or take a quarter. */
 static struct pl_quantity pl_trial_rest(const struct pl_trial *t, uint64_t anon, uint64_t buffers)
 {
-    struct pl_geometry g;
-    uint64_t depth = t->o->prompt_tokens + t->o->predict_tokens;
-    if (pl_llamacpp_geometry(t->o->loaded, &g, NULL) < 0)
+    struct pl_net net = {0};
+    uint64_t depth = t->o->prompt_tokens + t->o->predict_tokens, idle = 0;
+    bool told = pl_llamacpp_net(t->o->loaded, &net, NULL) == 0 &&
+                pl_llamacpp_idle_bytes(t->o->loaded, &net, &t->f->resolved, t->o->prompt_tokens,
+                                       depth, &idle);
+    pl_net_done(&net);
+    if (!told)
         return PL_QUANTITY_UNKNOWN("not told apart");
-    uint64_t idle = pl_llamacpp_idle_bytes(&g, &t->f->resolved, t->o->prompt_tokens, depth);
     if (anon + idle < buffers)
         return PL_QUANTITY_UNKNOWN("less anonymous memory than the buffers: not all is resident");
     uint64_t rest = anon + idle - buffers;

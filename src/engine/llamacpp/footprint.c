@@ -5,7 +5,7 @@
 #include "base/units.h"
 #include "domain/tensor_type.h"
 #include "engine/llamacpp/cache.h"
-#include "engine/llamacpp/graph_dense.h"
+#include "engine/llamacpp/footprint_compute.h"
 #include "engine/llamacpp/repack.h"
 #include "engine/llamacpp/resolve.h"
 #include "engine/llamacpp/weights.h"
@@ -77,30 +77,6 @@ static void pl_part_weights(struct pl_pool_footprint *p, const struct pl_weights
     p->hold[PL_HOLD_FILE_HOT] = pl_derived(file ? w->mapped : 0, "mapped weights");
 }
 
-/* graph_dense.c is exact where the feed-forward is wide, as in every model of the catalogue, and
- * makes the peak, and the engine is the proved version; else its interval holds the misses that
- * were seen. */
-static struct pl_quantity pl_part_compute(const struct pl_geometry *g, const struct pl_resolved *r,
-                                          bool version_known)
-{
-    uint64_t bytes = 0, miss = 0;
-    if (!pl_graph_dense_bytes(g, r, r->n_outputs, &bytes, &miss))
-        return PL_QUANTITY_UNKNOWN("the graph's allocation could not be followed");
-    const char *why = "graph allocation followed, llama.cpp " PL_LLAMACPP_PROVED;
-    if (miss > 0)
-        why = "graph allocation followed, a peak outside the feed-forward within two activations";
-    if (g->n_ff * 2 < g->n_embd * 5 || !g->plain) {
-        miss = bytes / 4 > miss ? bytes / 4 : miss;
-        why = g->plain ? "graph allocation followed; narrow feed-forwards are missed by up to 22 %"
-                       : "graph allocation followed, without what scales and biases may add";
-    } else if (!version_known) {
-        miss = bytes / 8 > miss ? bytes / 8 : miss;
-        why =
-            "graph allocation of llama.cpp " PL_LLAMACPP_PROVED "; other versions differ a little";
-    }
-    return pl_between(pl_sub_floor(bytes, miss), bytes, bytes + miss, PL_SOURCE_DERIVED, why);
-}
-
 /* ggml-cpu.c, ggml_graph_plan: activations of the widest product, converted to the weights' partner
  * type; Q8_K rows (292 bytes for 256 values) are the usual largest. */
 static uint64_t pl_work_bytes(const struct pl_net *net, const struct pl_resolved *r)
@@ -125,25 +101,6 @@ static struct pl_quantity pl_part_runtime(const struct pl_model *m, const struct
     uint64_t one = pl_add_sat(fixed, slot); /* slots that never serve cost nothing */
     return pl_between(one - one / 8, likely, pl_add_sat(likely, likely / 8), PL_SOURCE_DERIVED,
                       "heap of the server: tokenizer, candidates of each slot, product scratch");
-}
-
-uint64_t pl_llamacpp_idle_bytes(const struct pl_geometry *g, const struct pl_resolved *r,
-                                uint64_t prompt, uint64_t depth)
-{
-    /* Two inputs for mixed batches are never written by text; the mask is written as far as the
-     * cache is filled (in steps of 256 cells); a shorter prompt makes a smaller graph, whose
-     * tensors lie at the buffer's beginning. */
-    struct pl_resolved small = *r;
-    uint64_t full = 0, used = 0, miss = 0, filled = 0, beyond = 0;
-    uint64_t batch = r->n_ctx < r->n_ubatch ? r->n_ctx : r->n_ubatch;
-    small.n_ubatch = prompt < batch ? prompt > 0 ? prompt : 1 : batch;
-    if (small.n_ubatch < batch && pl_graph_dense_bytes(g, r, r->n_outputs, &full, &miss) &&
-        pl_graph_dense_bytes(g, &small, r->n_outputs, &used, &miss))
-        beyond = pl_sub_floor(full, used);
-    if (!pl_pad_u64(depth, 256, &filled) || filled > r->n_ctx_seq)
-        filled = r->n_ctx_seq;
-    uint64_t mask = (r->n_ctx_seq - filled) * small.n_ubatch * (r->flash_attn ? 2 : 4);
-    return beyond + 2 * g->n_embd * small.n_ubatch * 4 + mask;
 }
 
 static struct pl_quantity pl_part_prompt_cache(const struct pl_resolved *r)
@@ -251,22 +208,20 @@ static int pl_footprint_devices(const struct pl_settings *s, const struct pl_lla
     return pl_exit_as(err, -ENOTSUP, PL_EXIT_CANNOT_TELL);
 }
 
-/* Compute buffer, and what of it stays untouched. */
-static int pl_footprint_compute(const struct pl_model *m, const struct pl_llamacpp_host *host,
-                                const struct pl_resolved *r, struct pl_pool_footprint *p,
-                                uint64_t *ret_idle, struct pl_err *err)
+/* Compute buffer, and what of it stays untouched. The tensors of plain decoders are checked: a file
+ * that contradicts its header is refused by the engine too. */
+static int pl_footprint_compute(const struct pl_model *m, const struct pl_net *net,
+                                const struct pl_llamacpp_host *host, const struct pl_resolved *r,
+                                struct pl_pool_footprint *p, uint64_t *ret_idle, struct pl_err *err)
 {
     struct pl_geometry g;
     *ret_idle = 0;
-    p->part[PL_PART_COMPUTE] = PL_QUANTITY_UNKNOWN("this architecture's graph is not followed yet");
     int rc = pl_llamacpp_geometry(m, &g, err);
-    if (rc == -ENOTSUP)
-        return 0;
-    if (rc == 0) {
-        p->part[PL_PART_COMPUTE] = pl_part_compute(&g, r, host->version_known);
-        *ret_idle = pl_llamacpp_idle_bytes(&g, r, 0, 0);
-    }
-    return rc;
+    if (rc < 0 && rc != -ENOTSUP)
+        return rc;
+    p->part[PL_PART_COMPUTE] = pl_llamacpp_compute(m, net, r, host->version_known);
+    (void)pl_llamacpp_idle_bytes(m, net, r, 0, 0, ret_idle);
+    return 0;
 }
 
 static int pl_footprint_caches(const struct pl_net *net, const struct pl_resolved *r,
@@ -307,7 +262,7 @@ static int pl_footprint_host(const struct pl_model *m, const struct pl_net *net,
     uint64_t idle = 0;
     int rc = pl_footprint_caches(net, r, f, err);
     if (rc == 0)
-        rc = pl_footprint_compute(m, host, r, p, &idle, err);
+        rc = pl_footprint_compute(m, net, host, r, p, &idle, err);
     if (rc < 0)
         return rc;
     uint64_t rows = r->n_outputs > r->n_seq ? r->n_outputs : r->n_seq;

@@ -30,11 +30,6 @@ int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
  * source of a converted copy. cpu NULL: unknown features, as if nothing were converted. */
 bool pl_llamacpp_is_mapped(const struct pl_tensor *t, bool repack, const struct pl_cpu *cpu);
 
-/* Bytes of the compute buffer that serving text does not touch, so that they are reserved and not
- * resident: prompts of at most `prompt` tokens, caches never fuller than `depth`. */
-uint64_t pl_llamacpp_idle_bytes(const struct pl_geometry *g, const struct pl_resolved *r,
-                                uint64_t prompt, uint64_t depth);
-
 /* Bytes of weights that a decoded token reads: everything but an embedding table that is only
  * looked up. */
 uint64_t pl_llamacpp_bytes_per_token(const struct pl_model *m);

@@ -4,16 +4,16 @@
 
 #include <string.h>
 
-void pl_graph_start(struct pl_graph *g)
+void pl_graph_start(struct pl_graph *g, uint64_t align)
 {
-    *g = (struct pl_graph){.n_free = 1};
+    *g = (struct pl_graph){.n_free = 1, .align = align};
     g->free[0] = (struct pl_block){0, UINT64_MAX / 2};
 }
 
-static uint64_t pl_graph_round(uint64_t bytes)
+uint64_t pl_graph_round(const struct pl_graph *g, uint64_t bytes)
 {
     uint64_t r = 0;
-    return pl_pad_u64(bytes, PL_GRAPH_ALIGN, &r) ? r : UINT64_MAX;
+    return pl_pad_u64(bytes, g->align, &r) ? r : UINT64_MAX;
 }
 
 static void pl_graph_remove(struct pl_graph *g, uint32_t i)
@@ -24,7 +24,7 @@ static void pl_graph_remove(struct pl_graph *g, uint32_t i)
 
 struct pl_place pl_graph_take(struct pl_graph *g, uint64_t bytes)
 {
-    uint64_t want = pl_graph_round(bytes);
+    uint64_t want = pl_graph_round(g, bytes);
     uint32_t best = g->n_free - 1;
     uint64_t best_bytes = UINT64_MAX;
     for (uint32_t i = 0; i + 1 < g->n_free; i++) {

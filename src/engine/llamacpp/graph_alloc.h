@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PL_GRAPH_FREE_MAX 64 /* free blocks at once; ggml itself allows 256 */
-#define PL_GRAPH_ALIGN 64    /* ggml-cpu: TENSOR_ALIGNMENT */
+#define PL_GRAPH_FREE_MAX 256 /* free blocks at once, as in ggml */
+#define PL_GRAPH_ALIGN 64     /* ggml-cpu: TENSOR_ALIGNMENT */
 
 struct pl_block {
     uint64_t offset, bytes;
@@ -20,6 +20,7 @@ struct pl_block {
 struct pl_graph {
     struct pl_block free[PL_GRAPH_FREE_MAX]; /* ordered; the last one is the open end */
     uint32_t n_free;
+    uint64_t align;
     uint64_t high; /* bytes the buffer needs so far */
     bool failed;   /* more free blocks than expected: the result is not to be trusted */
 };
@@ -29,7 +30,8 @@ struct pl_place {
     uint64_t offset, bytes;
 };
 
-void pl_graph_start(struct pl_graph *g);
+void pl_graph_start(struct pl_graph *g, uint64_t align);
+uint64_t pl_graph_round(const struct pl_graph *g, uint64_t bytes); /* to the alignment; saturates */
 struct pl_place pl_graph_take(struct pl_graph *g, uint64_t bytes);
 void pl_graph_give(struct pl_graph *g, struct pl_place p);
 

@@ -1,0 +1,25 @@
+/* The compute buffer as a part of the footprint. Pure. */
+#ifndef PL_ENGINE_LLAMACPP_FOOTPRINT_COMPUTE_H
+#define PL_ENGINE_LLAMACPP_FOOTPRINT_COMPUTE_H
+
+#include "domain/model.h"
+#include "domain/quantity.h"
+#include "domain/settings.h"
+#include "engine/llamacpp/arch.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* On the host alone. Exact where the graph is followed and the engine's version is the proved one;
+ * unknown where there is no recipe for the architecture. */
+struct pl_quantity pl_llamacpp_compute(const struct pl_model *m, const struct pl_net *net,
+                                       const struct pl_resolved *r, bool version_known);
+
+/* Bytes of the compute buffer that serving text does not touch, so that they are reserved and not
+ * resident: prompts of at most `prompt` tokens, caches never fuller than `depth`. False where the
+ * graph is not followed. */
+bool pl_llamacpp_idle_bytes(const struct pl_model *m, const struct pl_net *net,
+                            const struct pl_resolved *r, uint64_t prompt, uint64_t depth,
+                            uint64_t *ret);
+
+#endif

@@ -1,0 +1,118 @@
+/* Builds the graph of one model for one batch: what the blocks of graph_blocks.c, graph_attention.c
+ * ... share. Pure. */
+#ifndef PL_ENGINE_LLAMACPP_GRAPH_BUILD_H
+#define PL_ENGINE_LLAMACPP_GRAPH_BUILD_H
+
+#include "domain/model.h"
+#include "domain/settings.h"
+#include "engine/llamacpp/arch.h"
+#include "engine/llamacpp/graph_ops.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Caches as the engine lays them out for these settings. */
+struct pl_graph_cells {
+    uint64_t base, window; /* cells of one stream; window 0 = no cache of its own */
+};
+
+/* One batch that the engine reserves for. */
+struct pl_graph_batch {
+    uint64_t n_tokens, n_seqs, n_outputs;
+};
+
+struct pl_weight_index; /* tensors by name */
+
+#define PL_REGISTERS_MAX 48
+#define PL_REGISTER_NAME_MAX 16
+
+struct pl_build {
+    struct pl_net_graph *g;
+    const struct pl_model *m;
+    const struct pl_resolved *r;
+    const struct pl_net *net;
+    struct pl_graph_cells cells;
+    const struct pl_weight_index *index;
+    struct pl_graph_batch batch;
+    uint64_t il;
+    uint64_t n_pos; /* position values per token */
+    bool no_flash;  /* the engine turns flash attention off for this architecture */
+    uint64_t every; /* of the condition "every" */
+    bool in_layer;  /* names of weights belong to layer il */
+    /* inputs, made when first used; [1]: of the window's cache */
+    pl_tid pos, out_ids, k_idxs[2], v_idxs[2], mask[2], rot_k[2], rot_v[2], state_rows, scale;
+    pl_tid embd;
+    struct pl_register {
+        char name[PL_REGISTER_NAME_MAX];
+        pl_tid t;
+    } reg[PL_REGISTERS_MAX];
+    uint32_t n_reg;
+};
+
+const struct pl_weight_index *pl_weight_index_new(struct pl_arena *a, const struct pl_model *m);
+
+/* A weight by its short name: "attn_q" is blk.IL.attn_q.weight within a layer; a name with a suffix
+ * of its own (".bias") is taken as it is. 0 when the model has none. */
+pl_tid pl_b_weight(struct pl_build *b, const char *name, const char *suffix);
+/* The header's value for <architecture>.KEY; per layer where it is an array. */
+uint64_t pl_b_key(const struct pl_build *b, const char *key, uint64_t absent);
+double pl_b_real(const struct pl_build *b, const char *key, double absent);
+const struct pl_layer *pl_b_layer(const struct pl_build *b);
+
+/* graph_blocks.c */
+enum pl_norm_kind { PL_NORM_RMS = 0, PL_NORM_LAYER };
+enum pl_act {
+    PL_ACT_SILU = 0,
+    PL_ACT_GELU,
+    PL_ACT_RELU,
+    PL_ACT_RELU2,
+    PL_ACT_HALVES,
+    PL_ACT_OAI,
+    PL_ACT_UNARY
+};
+struct pl_moe {
+    enum pl_act act;
+    bool norm_w;     /* weights of the chosen experts are normalised */
+    bool scaled;     /* and scaled */
+    int gating;      /* 1 softmax, 2 sigmoid, 3 softmax over the chosen, 4 sqrt(softplus) */
+    bool before;     /* weights are applied to the input (llama4) */
+    pl_tid probs;    /* given instead of computed */
+    const char *set; /* suffix of the expert tensors: "exps" */
+    bool use_bias_probs;
+    uint64_t n_expert, n_used;
+};
+pl_tid pl_b_norm(struct pl_build *b, pl_tid x, const char *weight, enum pl_norm_kind kind);
+pl_tid pl_b_mm(struct pl_build *b, pl_tid x, const char *weight);
+struct pl_ffn {
+    enum pl_act act;
+    bool gate_after_up; /* the gate reads the widened input */
+    bool no_down;       /* ends before the last product */
+    const char *tail;   /* of the weights' names: "" or "_shexp" */
+};
+pl_tid pl_b_ffn(struct pl_build *b, pl_tid x, const struct pl_ffn *how);
+pl_tid pl_b_moe(struct pl_build *b, pl_tid x, const struct pl_moe *how);
+pl_tid pl_b_embd(struct pl_build *b, bool mixed);
+pl_tid pl_b_rows(struct pl_build *b, pl_tid x);
+
+/* graph_attention.c */
+struct pl_qkv {
+    pl_tid q, k, v;
+};
+struct pl_qkv pl_b_qkv(struct pl_build *b, pl_tid x);
+pl_tid pl_b_rope(struct pl_build *b, pl_tid x);
+struct pl_attention {
+    bool cached;    /* keys and values go through the cache */
+    bool k_only;    /* the cache holds keys alone; values are its first head_v (MLA) */
+    bool project;   /* multiply with attn_output */
+    const char *wo; /* name of that */
+    pl_tid sinks, v_mla, bias;
+    pl_tid mask; /* instead of the usual one */
+};
+pl_tid pl_b_attention(struct pl_build *b, struct pl_qkv c, const struct pl_attention *how);
+pl_tid pl_b_pos(struct pl_build *b);
+
+/* graph_latent.c: projections, attention and output of a compressed cache. `scale`: multiplied into
+ * the queries, or 0. */
+pl_tid pl_b_latent(struct pl_build *b, pl_tid x, bool rope, bool whole_q, pl_tid scale);
+
+#endif

@@ -1,0 +1,75 @@
+/* src/llama-context.cpp: sched_reserve, graph_reserve. */
+#include "engine/llamacpp/graph_compute.h"
+
+#include "base/checked.h"
+#include "base/str.h"
+#include "base/units.h"
+#include "engine/llamacpp/graph_alloc.h"
+#include "engine/llamacpp/graph_place.h"
+#include "engine/llamacpp/graph_recipe.h"
+
+#define PL_GRAPH_ARENA_MAX (256 * PL_MIB)
+
+/* src/llama-kv-cache-iswa.cpp: the window's cache is as long as the window of each slot and one
+ * physical batch, in steps of 256 cells. */
+static struct pl_graph_cells pl_cells(const struct pl_net *net, const struct pl_resolved *r)
+{
+    struct pl_graph_cells c = {.base = r->n_ctx_seq};
+    if (net->window == PL_WINDOW_NONE)
+        return c;
+    uint64_t want = pl_add_sat(pl_mul_sat(net->n_swa, r->kv_unified ? r->n_seq : 1), r->n_ubatch);
+    c.window = want < c.base ? want : c.base;
+    if (r->swa_full)
+        c.window = c.base;
+    (void)pl_pad_u64(c.window, 256, &c.window);
+    return c;
+}
+
+bool pl_graph_build(const struct pl_model *m, const struct pl_net *net, const struct pl_resolved *r,
+                    const struct pl_graph_batch *batch, struct pl_net_graph *g)
+{
+    struct pl_build b = {
+        .g = g, .m = m, .r = r, .net = net, .cells = pl_cells(net, r), .batch = *batch, .n_pos = 1};
+    const char *text = pl_recipe(net->arch->name);
+    b.index = pl_weight_index_new(g->arena, m);
+    if (text == NULL || b.index == NULL || net->n_layer == 0) {
+        g->failed = true;
+        return false;
+    }
+    pl_recipe_run(&b, text);
+    return !g->failed;
+}
+
+static bool pl_graph_bytes(const struct pl_model *m, const struct pl_net *net,
+                           const struct pl_resolved *r, const struct pl_graph_batch *batch,
+                           struct pl_compute *c)
+{
+    struct pl_arena arena;
+    struct pl_net_graph g;
+    struct pl_place_plan plan = {.n_buffer = 1, .align = {PL_GRAPH_ALIGN}};
+    uint64_t bytes = 0;
+    pl_arena_init(&arena, PL_GRAPH_ARENA_MAX);
+    pl_net_init(&g, &arena);
+    bool ok = pl_graph_build(m, net, r, batch, &g) && pl_net_place(&g, &plan, &bytes);
+    if (!ok && g.lacks != NULL)
+        (void)pl_text_cut(c->lacks, sizeof(c->lacks), g.lacks);
+    if (ok && bytes > c->bytes)
+        c->bytes = bytes;
+    if (ok && g.n_order > c->n_node)
+        c->n_node = g.n_order;
+    pl_arena_done(&arena);
+    return ok;
+}
+
+bool pl_graph_compute(const struct pl_model *m, const struct pl_net *net,
+                      const struct pl_resolved *r, struct pl_compute *ret)
+{
+    uint64_t n = r->n_ctx < r->n_ubatch ? r->n_ctx : r->n_ubatch;
+    struct pl_graph_batch prompt = {.n_seqs = r->n_seq};
+    prompt.n_outputs = n < r->n_outputs ? n : r->n_outputs;
+    /* graph_reserve rounds the batch up to whole rows per sequence */
+    prompt.n_tokens = (n + r->n_seq - 1) / r->n_seq * r->n_seq;
+    struct pl_graph_batch token = {r->n_seq, r->n_seq, r->n_seq};
+    *ret = (struct pl_compute){0};
+    return pl_graph_bytes(m, net, r, &prompt, ret) && pl_graph_bytes(m, net, r, &token, ret);
+}

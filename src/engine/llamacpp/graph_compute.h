@@ -1,0 +1,29 @@
+/* The compute buffers of a model under given settings: every graph that the engine reserves, built
+ * by its recipe and placed by the allocator's model. Pure. */
+#ifndef PL_ENGINE_LLAMACPP_GRAPH_COMPUTE_H
+#define PL_ENGINE_LLAMACPP_GRAPH_COMPUTE_H
+
+#include "domain/model.h"
+#include "domain/settings.h"
+#include "engine/llamacpp/arch.h"
+#include "engine/llamacpp/graph_build.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pl_compute {
+    uint64_t bytes;  /* of the host's buffer */
+    uint32_t n_node; /* operations of the larger graph */
+    char lacks[48];  /* a weight that is missing, or what of the recipe could not be run */
+};
+
+/* False when there is no recipe for the architecture, a weight that the recipe needs is missing, or
+ * the allocator's model cannot follow; ret->lacks then says which weight, where it is one. */
+bool pl_graph_compute(const struct pl_model *m, const struct pl_net *net,
+                      const struct pl_resolved *r, struct pl_compute *ret);
+
+/* One batch; the graph is left in g for those who look at it. */
+bool pl_graph_build(const struct pl_model *m, const struct pl_net *net, const struct pl_resolved *r,
+                    const struct pl_graph_batch *batch, struct pl_net_graph *g);
+
+#endif

@@ -1,0 +1,25 @@
+/* Blocks that keep a state of fixed size per slot instead of a cache. Pure. */
+#ifndef PL_ENGINE_LLAMACPP_GRAPH_RECURRENT_H
+#define PL_ENGINE_LLAMACPP_GRAPH_RECURRENT_H
+
+#include "engine/llamacpp/graph_build.h"
+
+/* The two states of a layer: r before a convolution or shift, s of the recurrence. */
+pl_tid pl_b_state_store(struct pl_build *b, uint64_t values);
+/* The rows of this batch's slots (llama-graph.cpp, build_rs): [values, slots]. */
+pl_tid pl_b_state(struct pl_build *b, pl_tid store);
+/* Rows by which the states are looked up, for a scan that does so itself. */
+pl_tid pl_b_state_rows(struct pl_build *b);
+/* Around a scan that reads the store itself: what build_rs does before, and after. */
+void pl_b_state_before(struct pl_build *b, pl_tid store);
+void pl_b_state_after(struct pl_build *b, pl_tid store);
+
+pl_tid pl_b_mamba(struct pl_build *b, pl_tid x);       /* models/mamba-base.cpp */
+pl_tid pl_b_mamba2(struct pl_build *b, pl_tid x);      /* models/mamba-base.cpp */
+pl_tid pl_b_mamba_plamo(struct pl_build *b, pl_tid x); /* models/plamo2.cpp */
+pl_tid pl_b_shortconv(struct pl_build *b, pl_tid x);   /* models/lfm2.cpp */
+/* models/qwen3next.cpp, qwen35.cpp: a gated delta net; `wide`: heads of keys are repeated first */
+pl_tid pl_b_delta_net(struct pl_build *b, pl_tid x, bool wide);
+pl_tid pl_b_kda(struct pl_build *b, pl_tid x); /* models/kimi-linear.cpp */
+
+#endif

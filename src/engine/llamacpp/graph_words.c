@@ -1,0 +1,435 @@
+/* The functions of the recipe language. */
+#include "engine/llamacpp/graph_recipe.h"
+#include "engine/llamacpp/graph_recurrent.h"
+
+#include "base/str.h"
+
+#include <string.h>
+
+typedef pl_tid (*pl_word_fn)(struct pl_call *c);
+
+static pl_tid pl_w_embd(struct pl_call *c)
+{
+    return pl_b_embd(c->b, !pl_call_has(c, "unmixed"));
+}
+
+static pl_tid pl_w_rms(struct pl_call *c)
+{
+    return pl_b_norm(c->b, c->arg[0], c->word[1], PL_NORM_RMS);
+}
+
+static pl_tid pl_w_norm(struct pl_call *c)
+{
+    return pl_b_norm(c->b, c->arg[0], c->word[1], PL_NORM_LAYER);
+}
+
+static pl_tid pl_w_mm(struct pl_call *c)
+{
+    return pl_b_mm(c->b, c->arg[0], c->word[1]);
+}
+
+static pl_tid pl_w_qkv(struct pl_call *c)
+{
+    struct pl_qkv r = pl_b_qkv(c->b, c->arg[0]);
+    c->result[1] = r.k;
+    c->result[2] = r.v;
+    return r.q;
+}
+
+static pl_tid pl_w_rope(struct pl_call *c)
+{
+    return pl_b_rope(c->b, c->arg[0]);
+}
+
+/* attn(q,k,v[,words]): sinks, nocache, nowo, konly, mla (values from v_mla) */
+static pl_tid pl_w_attn(struct pl_call *c)
+{
+    struct pl_attention how = {
+        .cached = !pl_call_has(c, "nocache"),
+        .k_only = pl_call_has(c, "konly"),
+        .project = !pl_call_has(c, "nowo"),
+        .wo = "attn_output",
+        .sinks = pl_b_weight(c->b, "attn_sinks", ".weight"),
+        .v_mla = pl_call_has(c, "mla") ? pl_b_weight(c->b, "attn_v_b", ".weight") : 0,
+    };
+    return pl_b_attention(c->b, (struct pl_qkv){c->arg[0], c->arg[1], c->arg[2]}, &how);
+}
+
+static pl_tid pl_w_add(struct pl_call *c)
+{
+    return pl_net_with(c->b->g, PL_OP_ADD, c->arg[0], c->arg[1]);
+}
+
+static pl_tid pl_w_mul(struct pl_call *c)
+{
+    pl_tid by = c->arg[1];
+    if (by == 0)
+        by = pl_b_weight(c->b, c->word[1], c->n_arg > 2 ? c->word[2] : ".weight");
+    return pl_net_with(c->b->g, PL_OP_MUL, c->arg[0], by);
+}
+
+static pl_tid pl_w_div(struct pl_call *c)
+{
+    return pl_net_with(c->b->g, PL_OP_DIV, c->arg[0], c->arg[1]);
+}
+
+static pl_tid pl_w_addw(struct pl_call *c)
+{
+    return pl_net_with(c->b->g, PL_OP_ADD, c->arg[0],
+                       pl_b_weight(c->b, c->word[1], c->n_arg > 2 ? c->word[2] : ".weight"));
+}
+
+static pl_tid pl_w_scale(struct pl_call *c)
+{
+    return pl_net_same(c->b->g, PL_OP_SCALE, c->arg[0]);
+}
+
+static pl_tid pl_w_unary(struct pl_call *c)
+{
+    return pl_net_same(c->b->g, PL_OP_UNARY, c->arg[0]);
+}
+
+static pl_tid pl_w_l2(struct pl_call *c)
+{
+    return pl_net_same(c->b->g, PL_OP_L2_NORM, c->arg[0]);
+}
+
+static pl_tid pl_w_sqr(struct pl_call *c)
+{
+    return pl_net_same(c->b->g, PL_OP_SQR, c->arg[0]);
+}
+
+static pl_tid pl_w_softmax(struct pl_call *c)
+{
+    return pl_net_same(c->b->g, PL_OP_SOFT_MAX, c->arg[0]);
+}
+
+static pl_tid pl_w_cont(struct pl_call *c)
+{
+    return pl_net_cont(c->b->g, c->arg[0]);
+}
+
+static pl_tid pl_w_glu(struct pl_call *c)
+{
+    return pl_net_glu(c->b->g, c->arg[0], c->arg[1]);
+}
+
+static pl_tid pl_w_rows(struct pl_call *c)
+{
+    return pl_b_rows(c->b, c->arg[0]);
+}
+
+static pl_tid pl_w_copy(struct pl_call *c)
+{
+    return c->arg[0];
+}
+
+static pl_tid pl_w_expand(struct pl_call *c)
+{
+    pl_net_expand(c->b->g, c->arg[0]);
+    return c->arg[0];
+}
+
+static pl_tid pl_w_input(struct pl_call *c)
+{
+    struct pl_build *b = c->b;
+    if (pl_streq(c->word[0], "scale"))
+        return pl_net_input(b->g, PL_T_F32, 1, 1, b->batch.n_tokens, 1);
+    if (pl_streq(c->word[0], "scale_rows"))
+        return pl_net_input(b->g, PL_T_F32, 1, b->batch.n_tokens, 1, 1);
+    return 0;
+}
+
+static enum pl_act pl_w_act(const struct pl_call *c)
+{
+    static const struct {
+        const char *name;
+        enum pl_act act;
+    } acts[] = {
+        {"silu",   PL_ACT_SILU  },
+        {"gelu",   PL_ACT_GELU  },
+        {"relu",   PL_ACT_RELU  },
+        {"relu2",  PL_ACT_RELU2 },
+        {"halves", PL_ACT_HALVES},
+        {"oai",    PL_ACT_OAI   },
+        {"unary",  PL_ACT_UNARY }
+    };
+    for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+        if (pl_call_has(c, acts[i].name))
+            return acts[i].act;
+    }
+    return PL_ACT_SILU;
+}
+
+/* ffn(x,act[,seq][,shexp|chexp]) */
+static pl_tid pl_w_ffn(struct pl_call *c)
+{
+    struct pl_ffn how = {
+        .act = pl_w_act(c),
+        .gate_after_up = pl_call_has(c, "seq"),
+        .tail = pl_call_has(c, "shexp") ? "_shexp" : "",
+        .no_down = pl_call_has(c, "nodown"),
+    };
+    return pl_b_ffn(c->b, c->arg[0], &how);
+}
+
+/* models/bert.cpp: where one matrix holds gate and input, it is wider than the feed-forward */
+static pl_tid pl_w_bertffn(struct pl_call *c)
+{
+    struct pl_build *b = c->b;
+    pl_tid up = pl_b_weight(b, "ffn_up", ".weight");
+    bool gated = pl_b_weight(b, "ffn_gate", ".weight") != 0;
+    struct pl_ffn how = {.act = PL_ACT_GELU, .tail = ""};
+    if (up != 0 && !gated && pl_net_at(b->g, up)->ne[1] != pl_b_layer(b)->n_ff)
+        how.act = PL_ACT_HALVES;
+    return pl_b_ffn(b, c->arg[0], &how);
+}
+
+/* moe(x,act[,norm|hnorm][,scale][,sigmoid|weight|softplus|hgating][,before]...) */
+static pl_tid pl_w_moe(struct pl_call *c)
+{
+    struct pl_build *b = c->b;
+    double scale = pl_b_real(b, "expert_weights_scale", 0);
+    struct pl_moe how = {
+        .act = pl_w_act(c),
+        .norm_w = pl_call_has(c, "norm"),
+        .scaled = (scale > 0 || scale < 0) && !(scale >= 1 && scale <= 1),
+        .gating = 1,
+        .before = pl_call_has(c, "before"),
+        .set = pl_call_has(c, "chexps") ? "chexps" : "exps",
+        .use_bias_probs = true,
+        .n_expert = pl_b_key(b, "expert_count", 0),
+        .n_used = pl_b_key(b, "expert_used_count", 0),
+    };
+    if (pl_call_has(c, "hnorm"))
+        how.norm_w = pl_b_key(b, "expert_weights_norm", 0) != 0;
+    if (pl_call_has(c, "sigmoid"))
+        how.gating = 2;
+    if (pl_call_has(c, "weight"))
+        how.gating = 3;
+    if (pl_call_has(c, "softplus"))
+        how.gating = 4;
+    if (pl_call_has(c, "hgating"))
+        how.gating = (int)pl_b_key(b, "expert_gating_func", (uint64_t)how.gating);
+    for (uint32_t i = 1; i < c->n_arg; i++) {
+        if (c->arg[i] != 0)
+            how.probs = c->arg[i];
+    }
+    return pl_b_moe(b, c->arg[0], &how);
+}
+
+/* The product with the output matrix, or with the embedding where the two are one. */
+static pl_tid pl_w_head(struct pl_call *c)
+{
+    bool own = pl_b_weight(c->b, "output", ".weight") != 0;
+    return pl_b_mm(c->b, c->arg[0], own ? "output" : "token_embd");
+}
+
+static pl_tid pl_w_pos(struct pl_call *c)
+{
+    uint64_t n = 1;
+    if (pl_parse_u64(c->word[0], &n))
+        c->b->n_pos = n;
+    return 0;
+}
+
+static pl_tid pl_w_every(struct pl_call *c)
+{
+    if (!pl_parse_u64(c->word[0], &c->b->every))
+        c->b->every = pl_b_key(c->b, c->word[0], 0);
+    return 0;
+}
+
+/* heads(x): [n] -> [head_k, n / head_k]; heads(x,v): head_v */
+static pl_tid pl_w_heads(struct pl_call *c)
+{
+    struct pl_net_graph *g = c->b->g;
+    const struct pl_layer *l = pl_b_layer(c->b);
+    uint64_t head = pl_call_has(c, "v") ? l->head_v : l->head_k;
+    if (c->arg[0] == 0 || head == 0)
+        return 0;
+    uint64_t n = pl_net_at(g, c->arg[0])->ne[0];
+    return pl_net_reshape(g, c->arg[0], head, n / head, c->b->batch.n_tokens, 1);
+}
+
+/* flat(x): merges the first two dimensions */
+static pl_tid pl_w_flat(struct pl_call *c)
+{
+    struct pl_net_graph *g = c->b->g;
+    if (c->arg[0] == 0)
+        return 0;
+    const struct pl_t p = *pl_net_at(g, c->arg[0]);
+    return pl_net_reshape(g, c->arg[0], p.ne[0] * p.ne[1], p.ne[2] * p.ne[3], 1, 1);
+}
+
+/* Learned positions: looked up and added */
+static pl_tid pl_w_posembd(struct pl_call *c)
+{
+    return pl_net_get_rows(c->b->g, pl_b_weight(c->b, "position_embd", ".weight"), pl_b_pos(c->b));
+}
+
+/* The first row of the segment types, added to every token. */
+static pl_tid pl_w_typeembd(struct pl_call *c)
+{
+    struct pl_net_graph *g = c->b->g;
+    pl_tid types = pl_b_weight(c->b, "token_types", ".weight");
+    if (types == 0)
+        return 0;
+    const struct pl_t p = *pl_net_at(g, types);
+    pl_tid row = pl_net_view_2d(g, types, c->b->net->n_embd, 1, p.nb[1], 0);
+    return pl_net_with(g, PL_OP_ADD, c->arg[0], row);
+}
+
+/* gateheads(a,g): a gate per head, or one per value (models/laguna.cpp, models/step35.cpp) */
+static pl_tid pl_w_gateheads(struct pl_call *c)
+{
+    struct pl_net_graph *g = c->b->g;
+    if (c->arg[0] == 0 || c->arg[1] == 0)
+        return 0;
+    const struct pl_t a = *pl_net_at(g, c->arg[0]), gate = *pl_net_at(g, c->arg[1]);
+    uint64_t heads = pl_b_layer(c->b)->n_head;
+    if (gate.ne[0] != heads || heads == 0)
+        return pl_net_with(g, PL_OP_MUL, c->arg[0], c->arg[1]);
+    pl_tid x = pl_net_reshape(g, c->arg[0], a.ne[0] / heads, heads, a.ne[1], 1);
+    pl_tid by = pl_net_reshape(g, c->arg[1], 1, heads, a.ne[1], 1);
+    x = pl_net_with(g, PL_OP_MUL, x, by);
+    return pl_net_reshape(g, x, a.ne[0], a.ne[1], 1, 1);
+}
+
+static pl_tid pl_w_mamba(struct pl_call *c)
+{
+    return pl_b_mamba(c->b, c->arg[0]);
+}
+
+static pl_tid pl_w_mamba2(struct pl_call *c)
+{
+    return pl_b_mamba2(c->b, c->arg[0]);
+}
+
+static pl_tid pl_w_mamba_plamo(struct pl_call *c)
+{
+    return pl_b_mamba_plamo(c->b, c->arg[0]);
+}
+
+static pl_tid pl_w_shortconv(struct pl_call *c)
+{
+    return pl_b_shortconv(c->b, c->arg[0]);
+}
+
+static pl_tid pl_w_delta(struct pl_call *c)
+{
+    return pl_b_delta_net(c->b, c->arg[0], pl_call_has(c, "wide"));
+}
+
+static pl_tid pl_w_kda(struct pl_call *c)
+{
+    return pl_b_kda(c->b, c->arg[0]);
+}
+
+/* latent(x[,norope][,scale]) */
+static pl_tid pl_w_latent(struct pl_call *c)
+{
+    pl_tid scale = 0;
+    for (uint32_t i = 1; i < c->n_arg; i++)
+        scale = c->arg[i] != 0 ? c->arg[i] : scale;
+    return pl_b_latent(c->b, c->arg[0], !pl_call_has(c, "norope"), pl_call_has(c, "wholeq"), scale);
+}
+
+static pl_tid pl_w_noflash(struct pl_call *c)
+{
+    c->b->no_flash = true;
+    return 0;
+}
+
+/* halfheads(q): queries and a gate lie side by side in each head (models/qwen3next.cpp): gives both
+ */
+static pl_tid pl_w_halfheads(struct pl_call *c)
+{
+    struct pl_net_graph *g = c->b->g;
+    const struct pl_layer *l = pl_b_layer(c->b);
+    uint64_t n = c->b->batch.n_tokens, head = l->head_k, row = head * 8;
+    bool plain = pl_call_has(c, "reshaped");
+    if (c->arg[0] == 0 || head == 0)
+        return 0;
+    pl_tid x = c->arg[0];
+    if (plain)
+        x = pl_net_reshape(g, x, head * 2, l->n_head, n, 1);
+    c->result[1] = pl_net_view_3d(g, x, head, l->n_head, n, row, row * l->n_head, head * 4);
+    return pl_net_view_3d(g, x, head, l->n_head, n, row, row * l->n_head, 0);
+}
+
+/* wide(x): contiguous, heads merged */
+static pl_tid pl_w_wide(struct pl_call *c)
+{
+    struct pl_net_graph *g = c->b->g;
+    if (c->arg[0] == 0)
+        return 0;
+    const struct pl_t p = *pl_net_at(g, c->arg[0]);
+    return pl_net_cont_4d(g, c->arg[0], p.ne[0] * p.ne[1], p.ne[2] * p.ne[3], 1, 1);
+}
+
+static const struct {
+    const char *name;
+    pl_word_fn fn;
+} pl_words[] = {
+    {"mamba",       pl_w_mamba      },
+    {"mamba2",      pl_w_mamba2     },
+    {"mamba_plamo", pl_w_mamba_plamo},
+    {"shortconv",   pl_w_shortconv  },
+    {"delta",       pl_w_delta      },
+    {"kda",         pl_w_kda        },
+    {"latent",      pl_w_latent     },
+    {"noflash",     pl_w_noflash    },
+    {"halfheads",   pl_w_halfheads  },
+    {"wide",        pl_w_wide       },
+    {"posembd",     pl_w_posembd    },
+    {"bertffn",     pl_w_bertffn    },
+    {"typeembd",    pl_w_typeembd   },
+    {"gateheads",   pl_w_gateheads  },
+    {"embd",        pl_w_embd       },
+    {"rms",         pl_w_rms        },
+    {"norm",        pl_w_norm       },
+    {"mm",          pl_w_mm         },
+    {"qkv",         pl_w_qkv        },
+    {"rope",        pl_w_rope       },
+    {"attn",        pl_w_attn       },
+    {"add",         pl_w_add        },
+    {"mul",         pl_w_mul        },
+    {"div",         pl_w_div        },
+    {"addw",        pl_w_addw       },
+    {"scale",       pl_w_scale      },
+    {"silu",        pl_w_unary      },
+    {"gelu",        pl_w_unary      },
+    {"sigmoid",     pl_w_unary      },
+    {"tanh",        pl_w_unary      },
+    {"relu",        pl_w_unary      },
+    {"softplus",    pl_w_unary      },
+    {"exp",         pl_w_unary      },
+    {"l2",          pl_w_l2         },
+    {"sqr",         pl_w_sqr        },
+    {"softmax",     pl_w_softmax    },
+    {"cont",        pl_w_cont       },
+    {"glu",         pl_w_glu        },
+    {"rows",        pl_w_rows       },
+    {"copy",        pl_w_copy       },
+    {"expand",      pl_w_expand     },
+    {"input",       pl_w_input      },
+    {"ffn",         pl_w_ffn        },
+    {"moe",         pl_w_moe        },
+    {"head",        pl_w_head       },
+    {"pos",         pl_w_pos        },
+    {"every",       pl_w_every      },
+    {"heads",       pl_w_heads      },
+    {"flat",        pl_w_flat       },
+};
+
+bool pl_call_run(struct pl_call *c)
+{
+    for (size_t i = 0; i < sizeof(pl_words) / sizeof(pl_words[0]); i++) {
+        if (pl_streq(pl_words[i].name, c->fn)) {
+            c->result[0] = pl_words[i].fn(c);
+            return !c->b->g->failed;
+        }
+    }
+    return false;
+}
