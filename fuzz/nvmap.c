@@ -1,5 +1,7 @@
-/* nvmap's list of clients: any bytes give clients within their bounds, fit for a terminal. */
+/* nvmap's list of clients and /proc/buddyinfo: any bytes give clients within their bounds, fit for
+ * a terminal, and counts. */
 #include "machine/nvmap.h"
+#include "machine/jetson.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         for (const char *s = c->name; *s != '\0'; s++)
             pl_fuzz_check((unsigned char)*s >= 0x20 && *s != 0x7f);
     }
+    uint64_t count[PL_BUDDY_ORDERS_MAX] = {0};
+    pl_buddyinfo_line(text, count);
     free(text);
     return 0;
 }

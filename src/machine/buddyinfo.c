@@ -11,10 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PL_BUDDY_ORDERS_MAX 24
 #define PL_BUDDY_PAGE_BYTES 4096 /* of a dump: the kernels of these boards */
 
-static void pl_buddy_line(char *line, uint64_t count[PL_BUDDY_ORDERS_MAX])
+void pl_buddyinfo_line(char *line, uint64_t count[PL_BUDDY_ORDERS_MAX])
 {
     char *save = NULL;
     char *zone = strstr(line, "zone");
@@ -41,7 +40,7 @@ int pl_buddyinfo_largest(const struct pl_root *root, uint64_t *ret_bytes, uint64
     if (rc < 0)
         return rc;
     for (char *line; (line = pl_lines_next(&lines)) != NULL;)
-        pl_buddy_line(line, count);
+        pl_buddyinfo_line(line, count);
     rc = pl_lines_close(&lines);
     if (rc < 0)
         return rc;

@@ -22,6 +22,7 @@ static const struct pl_amd_apu pl_amd_apus[] = {
 };
 
 #define PL_AMD_METRICS_MAX 8192
+#define PL_AMD_BYTES_MAX (1ull << 52) /* more than x86-64 addresses is damage */
 
 static struct pl_quantity pl_amd_bytes(const struct pl_root *root, const struct pl_drm_card *card,
                                        const char *name, const char *why)
@@ -31,6 +32,8 @@ static struct pl_quantity pl_amd_bytes(const struct pl_root *root, const struct 
         return PL_UNREAD(PL_STATE_ASLEEP, "the device is suspended and was not woken");
     if (!pl_drm_u64(root, card, name, &n))
         return PL_UNREAD(PL_STATE_UNSUPPORTED, "amdgpu's mem_info files are not there");
+    if (n > PL_AMD_BYTES_MAX)
+        return PL_QUANTITY_UNKNOWN("amdgpu's mem_info file is damaged");
     return pl_exact(n, PL_SOURCE_MEASURED, why);
 }
 

@@ -12,11 +12,13 @@
 static const char pl_intel_need[] = "needs CAP_PERFMON";
 
 /* xe: device/tileN/physical_vram_size_bytes, with what the firmware keeps; Intel's own i915 (not
- * the kernel's): lmem_total_bytes of the card. Both come from memory of the driver. */
+ * the kernel's): lmem_total_bytes of the card. */
 static struct pl_quantity pl_intel_total(const struct pl_root *root, const struct pl_drm_card *card)
 {
     char name[64], path[PL_DRM_PATH_MAX + 32];
     uint64_t n = 0, sum = 0;
+    if (card->asleep)
+        return PL_UNREAD(PL_STATE_ASLEEP, "the device is suspended and was not woken");
     for (uint32_t t = 0; t < PL_INTEL_TILES_MAX; t++) {
         (void)PL_FMT(name, "tile%u/physical_vram_size_bytes", t);
         if (pl_drm_u64(root, card, name, &n))

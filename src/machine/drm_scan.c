@@ -79,6 +79,8 @@ static void pl_drm_uevent(const struct pl_root *root, struct pl_drm_card *card,
         }
     }
     (void)pl_lines_close(&lines);
+    if (!pl_pci_same(card->pci, card->pci))
+        card->pci[0] = '\0';
 }
 
 /* False for devices that are not on PCI (a Tegra's display, a virtual one). */

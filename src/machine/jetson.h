@@ -38,6 +38,9 @@ void pl_jetson_from_tegrastats(const struct pl_tegrastats *t, struct pl_device *
 
 /* The largest free block of physical memory and how many of that size there are, over all zones of
  * /proc/buddyinfo: what tegrastats calls lfb. -ENOENT and the like; -EBADMSG. */
+#define PL_BUDDY_ORDERS_MAX 24
 int pl_buddyinfo_largest(const struct pl_root *root, uint64_t *ret_bytes, uint64_t *ret_blocks);
+/* Adds the free blocks of one line, which is written to; other lines add nothing. */
+void pl_buddyinfo_line(char *line, uint64_t count[PL_BUDDY_ORDERS_MAX]);
 
 #endif

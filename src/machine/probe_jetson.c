@@ -78,9 +78,10 @@ static void pl_jetson_memory(const struct pl_root *root, struct pl_device *d, st
     if ((rc < 0 && rc != -EEXIST) || p == NULL)
         return;
     p->used = d->used;
-    p->largest_allocation =
-        PL_UNREAD(PL_STATE_NOT_ASKED, "only a trial tells: NvMap may refuse a large buffer with "
-                                      "memory free");
+    if (!pl_known(p->largest_allocation))
+        p->largest_allocation = PL_UNREAD(
+            PL_STATE_NOT_ASKED, "only a trial tells: NvMap may refuse a large buffer with "
+                                "memory free");
     if (mi.known[PL_MEM_CMA_TOTAL] && mi.known[PL_MEM_CMA_FREE]) {
         char a[PL_SIZE_TEXT_MAX], b[PL_SIZE_TEXT_MAX];
         pl_machine_note(m, "contiguous memory (CMA): %s of %s free, within what is free of ram",

@@ -8,7 +8,9 @@
 #include "machine/drm_fdinfo.h"
 #include "machine/jetson.h"
 #include "machine/nvmap.h"
+#include "machine/probes.h"
 #include "machine/tegrastats.h"
+#include "machine/unified.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -449,6 +451,146 @@ static void jetson_board_and_release(void **state)
     pl_tree_done(&t);
 }
 
+static const char *const hostile_texts[] = {"",
+                                            "\n",
+                                            "-1\n",
+                                            "0x\n",
+                                            "18446744073709551615\n",
+                                            "99999999999999999999999\n",
+                                            "\033[2J\001\377\n",
+                                            "%s%n%s%n\n",
+                                            "a b c d e f g h i j k l m n o p\n",
+                                            "0: 99999999999Mhz *\n:\n*",
+                                            "DRIVER=\nPCI_ID=ZZZZ:1\nPCI_SLOT_NAME=../../..\n",
+                                            "location_id 99999999999999999999\n",
+                                            "Node 0, zone\nNode 0, zone DMA -1 x\n",
+                                            "< POWER_MODEL ID=0 NAME= >\npmode:\n"};
+
+static const char *const hostile_files[] = {
+    "sys/class/drm/card0/device/uevent",
+    "sys/class/drm/card0/device/revision",
+    "sys/class/drm/card0/device/power/runtime_status",
+    "sys/class/drm/card0/device/mem_info_vram_total",
+    "sys/class/drm/card0/device/mem_info_vram_used",
+    "sys/class/drm/card0/device/mem_info_gtt_total",
+    "sys/class/drm/card0/device/mem_info_gtt_used",
+    "sys/class/drm/card0/device/product_name",
+    "sys/class/drm/card0/device/gpu_metrics",
+    "sys/class/drm/card0/device/gpu_busy_percent",
+    "sys/class/drm/card0/device/pp_dpm_sclk",
+    "sys/class/drm/card0/device/current_link_speed",
+    "sys/class/drm/card0/device/current_link_width",
+    "sys/class/drm/card0/device/hwmon/hwmon0/temp1_input",
+    "sys/class/drm/card0/device/hwmon/hwmon0/temp1_crit",
+    "sys/class/drm/card0/device/hwmon/hwmon0/power1_average",
+    "sys/class/drm/card0/card0-DP-1/status",
+    "sys/class/kfd/kfd/topology/nodes/1/properties",
+    "sys/class/kfd/kfd/topology/nodes/1/gpu_id",
+    "sys/class/kfd/kfd/topology/nodes/1/mem_banks/0/properties",
+    "sys/class/kfd/kfd/proc/1/vram_7",
+    "sys/module/ttm/parameters/pages_limit",
+    "proc/1/fdinfo/4",
+    "proc/1/comm",
+    "proc/buddyinfo",
+    "proc/device-tree/model",
+    "etc/nv_tegra_release",
+    "etc/nvpmodel.conf",
+    "var/lib/nvpmodel/status",
+    "sys/class/devfreq/x.gpu/cur_freq",
+    "sys/class/devfreq/x.gpu/device/load",
+    "sys/class/thermal/thermal_zone0/temp",
+    "sys/class/thermal/thermal_zone0/trip_point_0_temp",
+    "sys/class/thermal/thermal_zone0/trip_point_0_type",
+    "sys/class/hwmon/hwmon1/in1_input",
+    "sys/kernel/debug/nvmap/iovmm/clients",
+    "plimsoll/tegrastats.txt",
+};
+
+/* A right machine, then one file after another with words that no kernel writes. */
+static void hostile_tree(struct pl_tree *t)
+{
+    amd_card(t, 16 * PL_MIB, 8 * PL_GIB, 8 * PL_GIB);
+    put_client(t, 1, 4, "drm-driver: amdgpu\ndrm-client-id: 1\ndrm-resident-vram: 1 MiB\n");
+    pl_tree_put(t, "sys/class/kfd/kfd/topology/nodes/1/properties",
+                "location_id 768\ngfx_target_version 90012\n");
+    pl_tree_put(t, "sys/class/kfd/kfd/topology/nodes/1/gpu_id", "7\n");
+    pl_tree_put(t, "proc/device-tree/compatible", "nvidia,tegra234");
+    pl_tree_put(t, "sys/class/thermal/thermal_zone0/type", "gpu-thermal\n");
+    pl_tree_put(t, "sys/class/hwmon/hwmon1/name", "ina3221\n");
+    pl_tree_put(t, "sys/class/hwmon/hwmon1/in1_label", "VDD_IN\n");
+    pl_tree_put(t, "sys/class/hwmon/hwmon1/curr1_input", "1000\n");
+}
+
+static void fit_for_a_terminal(const char *s)
+{
+    for (; *s != '\0'; s++)
+        assert_true((unsigned char)*s >= 0x20 && *s != 0x7f);
+}
+
+static void hostile_words(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(hostile_files) / sizeof(hostile_files[0]); i++) {
+        struct pl_tree t;
+        pl_tree_open(&t);
+        hostile_tree(&t);
+        for (size_t k = 0; k < sizeof(hostile_texts) / sizeof(hostile_texts[0]); k++) {
+            pl_tree_put(&t, hostile_files[i], hostile_texts[k]);
+            assess(&t);
+            fit_for_a_terminal(m.board);
+            fit_for_a_terminal(m.release);
+            for (uint32_t d = 0; d < m.n_device; d++) {
+                fit_for_a_terminal(m.device[d].name);
+                fit_for_a_terminal(m.device[d].driver);
+                fit_for_a_terminal(m.device[d].mode);
+                fit_for_a_terminal(m.device[d].pci);
+                if (pl_known(m.device[d].total))
+                    assert_true(m.device[d].total.likely <= 1ull << 52);
+            }
+            for (uint32_t h = 0; h < m.n_holding; h++)
+                fit_for_a_terminal(m.holding[h].name);
+            for (uint32_t p = 0; p < m.n_pool; p++) {
+                const struct pl_pool *q = &m.pool[p];
+                if (pl_known(q->available) && pl_known(q->capacity))
+                    assert_true(q->available.likely <= q->capacity.likely);
+            }
+        }
+        pl_tree_done(&t);
+    }
+}
+
+/* NVML knows the GPU of a Thor: the device is filled up, not doubled, and what was found stays. */
+static void jetson_after_nvml(void **state)
+{
+    (void)state;
+    struct pl_tree t;
+    struct pl_root root;
+    pl_tree_open(&t);
+    pl_tree_put(&t, "proc/meminfo", "MemTotal: 128790528 kB\nMemAvailable: 100000000 kB\n");
+    pl_tree_put(&t, "proc/device-tree/compatible", "nvidia,p4071-0000+p3834-0008\n");
+    assess(&t);
+    assert_int_equal(m.n_device, 0); /* no chip is named */
+    pl_tree_put(&t, "proc/device-tree/compatible", "nvidia,tegra264");
+    pl_tree_put(&t, "sys/class/devfreq/gpu-gpc-0/cur_freq", "314000000\n");
+    struct pl_device *d = pl_machine_add_device(&m, "gpu0");
+    d->vendor = PL_VENDOR_NVIDIA;
+    d->used = pl_exact(3 * PL_GIB, PL_SOURCE_MEASURED, "NVML");
+    (void)PL_FMT(d->name, "NVIDIA Thor");
+    assert_int_equal(pl_unified_make(&m, d, NULL), 0);
+    assert_int_equal(pl_root_open(t.dir, &root, NULL), 0);
+    const struct pl_assess_options options = {.root = t.dir};
+    const struct pl_probe_input in = {&root, &options};
+    assert_int_equal(pl_probe_jetson.run(&in, &m, NULL), 0);
+    pl_root_done(&root);
+    assert_int_equal(m.n_device, 1);
+    assert_string_equal(d->name, "NVIDIA Thor");
+    assert_int_equal(d->used.likely, 3 * PL_GIB);
+    assert_int_equal(pl_machine_pool(&m, "gpu0")->used.likely, 3 * PL_GIB);
+    assert_true(d->sensor[PL_SENSOR_CLOCK].known);
+    assert_true(d->sensor[PL_SENSOR_CLOCK].value > 313.9);
+    pl_tree_done(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -463,6 +605,8 @@ int main(void)
         cmocka_unit_test(holdings_are_counted_once),
         cmocka_unit_test(no_memory_twice),
         cmocka_unit_test(jetson_board_and_release),
+        cmocka_unit_test(jetson_after_nvml),
+        cmocka_unit_test(hostile_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
