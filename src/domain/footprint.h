@@ -65,7 +65,8 @@ struct pl_judgement {
 /* Does the footprint fit what is available on the machine now?
  * safe: even the high end of peak and load peak fits; constrained: it fits while the prompt cache
  * stays below a stated size; fragile: only the likely value fits; else does not fit. Unknown
- * available memory or an unknown steady state cannot be told. */
+ * available memory or an unknown steady state cannot be told. Pools that charge a common one (CPU
+ * and graphics of one memory) must fit that together too. */
 void pl_judge(const struct pl_footprint *f, const struct pl_machine *m, struct pl_judgement *ret);
 
 const char *pl_part_name(enum pl_part part);

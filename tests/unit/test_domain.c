@@ -89,6 +89,51 @@ static void verdicts(void **state)
     assert_int_equal(j.verdict, PL_VERDICT_CANNOT_TELL);
 }
 
+/* Two pools of one memory: each fits it alone, both together may not. */
+static void shared_memory_is_charged_once_for_both(void **state)
+{
+    (void)state;
+    static struct pl_machine m;
+    memset(&m, 0, sizeof(m));
+    static const char *const names[] = {"unified", "ram", "gpu0"};
+    static struct pl_footprint f;
+    f = (struct pl_footprint){.n_pool = 2};
+    struct pl_judgement j;
+    for (size_t i = 0; i < 3; i++) {
+        struct pl_pool *p = pl_machine_add_pool(&m, names[i], PL_POOL_UNIFIED);
+        p->available = pl_exact(100, PL_SOURCE_MEASURED, "test");
+        if (i > 0)
+            (void)PL_FMT(p->parent, "unified");
+    }
+    for (size_t i = 0; i < 2; i++) {
+        (void)PL_FMT(f.pool[i].pool, "%s", names[i + 1]);
+        f.pool[i].steady = f.pool[i].load_peak = pl_exact(40, PL_SOURCE_DERIVED, "t");
+        f.pool[i].part[PL_PART_PROMPT_CACHE] = pl_exact(0, PL_SOURCE_DERIVED, "t");
+    }
+    pl_judge(&f, &m, &j);
+    assert_int_equal(j.verdict, PL_VERDICT_SAFE);
+    f.pool[0].steady = f.pool[0].load_peak = pl_exact(70, PL_SOURCE_DERIVED, "t");
+    pl_judge(&f, &m, &j);
+    assert_int_equal(j.verdict, PL_VERDICT_DOES_NOT_FIT);
+    assert_int_equal(j.n_reason, 1);
+    assert_non_null(strstr(j.reason[0], "unified (ram + gpu0): needs 110 B, 100 B available"));
+    /* the graphics' memory as a child of the host's: charged to both */
+    (void)PL_FMT(m.pool[2].parent, "ram");
+    m.pool[1].parent[0] = '\0';
+    pl_judge(&f, &m, &j);
+    assert_int_equal(j.verdict, PL_VERDICT_DOES_NOT_FIT);
+    assert_non_null(strstr(j.reason[0], "ram (ram + gpu0)"));
+    /* apart */
+    m.pool[2].parent[0] = '\0';
+    pl_judge(&f, &m, &j);
+    assert_int_equal(j.verdict, PL_VERDICT_SAFE);
+    /* an unknown part of one makes the sum unknown */
+    (void)PL_FMT(m.pool[2].parent, "ram");
+    f.pool[1].steady = PL_QUANTITY_UNKNOWN("t");
+    pl_judge(&f, &m, &j);
+    assert_int_equal(j.verdict, PL_VERDICT_CANNOT_TELL);
+}
+
 static void isa_words_are_whole(void **state)
 {
     (void)state;
@@ -106,6 +151,7 @@ int main(void)
         cmocka_unit_test(tensor_types_have_sizes),
         cmocka_unit_test(available_is_the_least_of_the_chain),
         cmocka_unit_test(verdicts),
+        cmocka_unit_test(shared_memory_is_charged_once_for_both),
         cmocka_unit_test(isa_words_are_whole),
     };
     return cmocka_run_group_tests_name("domain", tests, NULL, NULL);
