@@ -40,7 +40,7 @@ static uint64_t pl_choose_context(const struct pl_model *m, const struct pl_mach
     pl_llamacpp_defaults(&s);
     s.n_parallel = 1;
     s.cache_ram_mib = 0;
-    s.n_gpu_layers = 0; /* layers on a device are not predicted yet; the CPU alone is */
+    s.devices = "none"; /* the CPU alone: its speed is what is known */
     uint64_t best = 0, top = PL_CHOICE_CTX_MIN;
     while (top * 2 <= ctx_train)
         top *= 2;

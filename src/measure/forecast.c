@@ -30,15 +30,6 @@ static void pl_forecast_names(struct pl_forecast *f)
         *c = (char)toupper((unsigned char)*c);
 }
 
-static bool pl_forecast_has_devices(const struct pl_machine *m)
-{
-    for (uint32_t i = 0; i < m->n_pool; i++) {
-        if (m->pool[i].kind == PL_POOL_DEDICATED || m->pool[i].kind == PL_POOL_UNIFIED)
-            return true;
-    }
-    return false;
-}
-
 static int pl_forecast_newest(void *ctx, const struct pl_run *run)
 {
     char(*version)[64] = ctx;
@@ -112,9 +103,11 @@ int pl_forecast_make(const struct pl_model *model, const struct pl_settings *set
     const struct pl_pool *ram = pl_machine_pool_const(machine, "ram");
     struct pl_rate bandwidth = ram != NULL ? ram->bandwidth : (struct pl_rate){0};
     pl_forecast_remember(ret, ledger, &bandwidth);
+    struct pl_used_devices devices;
+    pl_llamacpp_devices(machine, NULL, &devices);
     struct pl_llamacpp_host host = {
         .cpu = machine->cpu.isa[0] != '\0' ? &machine->cpu : NULL,
-        .has_devices = pl_forecast_has_devices(machine),
+        .devices = &devices,
         .version_known = pl_streq(ret->engine_version, PL_LLAMACPP_PROVED),
     };
     int rc = pl_llamacpp_footprint(model, settings, &host, &ret->footprint, &ret->resolved, err);
@@ -126,6 +119,8 @@ int pl_forecast_make(const struct pl_model *model, const struct pl_settings *set
     uint64_t depth =
         ret->resolved.n_ctx_seq < PL_SPEED_DEPTH ? ret->resolved.n_ctx_seq : PL_SPEED_DEPTH;
     ret->decode = pl_llamacpp_decode_rate(model, &ret->resolved, kv, depth, bandwidth);
+    if (ret->footprint.n_pool > 1)
+        ret->decode = (struct pl_rate){.why = "the speed of devices is not predicted yet"};
     ret->prefill = (struct pl_rate){.why = "arithmetic speed of this CPU is not measured yet"};
     return 0;
 }

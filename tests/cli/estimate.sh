@@ -15,6 +15,7 @@ machine tiny 1073741824
 machine big 64424509440
 machine unknown ''
 machine gpu 64424509440 ', {"pool": "gpu0", "kind": "dedicated", "capacity": 25769803776, "available": 24000000000}'
+machine smallgpu 64424509440 ', {"pool": "gpu0", "kind": "dedicated", "capacity": 8589934592, "available": 8000000000}'
 
 # what it prints
 estimate smollm2-135m -c 4096 -M "$T/big.json"
@@ -53,14 +54,26 @@ estimate qwen3-8b -c 8192 -M "$T/unknown.json"
 is "available memory unknown: exit 3" "$status" 3
 like "available memory unknown: said" "$out" '^verdict +cannot_tell$'
 like "available memory unknown: why" "$out" '^ +ram: available memory is unknown'
-estimate qwen3-8b -c 8192 -M "$T/gpu.json"
-is "a GPU and no -ngl: exit 3" "$status" 3
-like "a GPU and no -ngl: a way out" "$err" '^hint: -ngl 0 '
-is "a GPU and no -ngl: no figure" "$out" ""
-estimate qwen3-8b -c 8192 -ngl 0 -M "$T/gpu.json"
-is "a GPU and -ngl 0: exit 0" "$status" 0
-estimate qwen3-8b -ngl 12 -M "$T/gpu.json"
-is "a GPU and -ngl 12: exit 3" "$status" 3
+# devices: a pool each, nothing lost between them
+cpu=$("$PLIMSOLL" estimate qwen3-8b -c 8192 -nr -dev none -M "$T/gpu.json" --json)
+estimate qwen3-8b -c 8192 -nr -M "$T/gpu.json" --json
+is "a GPU and no -ngl: all of it there" "$(json '.pools | map(.pool) | join(" ")') $(json .settings.n_gpu_layers)" "ram gpu0 37"
+is "... the embedding stays" "$(json '.pools[0].parts.kv.bytes')" 0
+for ngl in 0 1 12 36 37; do
+    estimate qwen3-8b -c 8192 -nr -ngl $ngl -M "$T/gpu.json" --json
+    is "-ngl $ngl: the cache is split, not changed" "$(json '[.pools[].parts.kv.bytes] | add')" \
+        "$(jq '.pools[0].parts.kv.bytes' <<<"$cpu")"
+    is "-ngl $ngl: so are the weights" "$(json '[.pools[].parts.weights.bytes] | add')" \
+        "$(jq '.pools[0].parts.weights.bytes' <<<"$cpu")"
+    is "-ngl $ngl: totals are the parts" "$(json '[.pools[] | ([.parts[].bytes] | add) == .steady.bytes] | all')" true
+done
+is "-dev none: one pool" "$(jq -r '.pools | length' <<<"$cpu")" 1
+estimate qwen3-8b -c 8192 -dev CUDA7 -M "$T/gpu.json"
+is "no such device: exit 2" "$status" 2
+like "no such device: what there is" "$err" '^hint: there is '
+estimate qwen3-8b -c 131072 -np 1 -M "$T/smallgpu.json" -ngl 99
+like "does not fit the GPU: the pool is named" "$out" '^ +gpu0: needs [0-9.]+ GiB, .* short$'
+is "does not fit the GPU: exit 1" "$status" 1
 estimate qwen3-8b -md draft.gguf
 is "a draft model: exit 3" "$status" 3
 like "a draft model: named" "$err" '^plimsoll: --model-draft '

@@ -159,20 +159,73 @@ static void a_tied_embedding_may_be_copied_on_an_unknown_cpu(void **state)
     (void)pl_model_free(m);
 }
 
+/* Two devices: nothing is lost when layers move, the totals are the parts, all of it at -ngl 99. */
+static void devices_get_pools_of_their_own(void **state)
+{
+    (void)state;
+    struct pl_model *m = model("qwen3-0.6b", "q8_0");
+    struct pl_settings s;
+    static struct pl_footprint alone, f;
+    struct pl_resolved r;
+    struct pl_err err = {0};
+    struct pl_used_devices two = {.n = 2};
+    for (uint32_t i = 0; i < 2; i++) {
+        (void)PL_FMT(two.one[i].pool, "gpu%u", i);
+        (void)PL_FMT(two.one[i].name, "CUDA%u", i);
+        two.one[i].backend = PL_BACKEND_CUDA;
+        two.one[i].kind = PL_POOL_DEDICATED;
+        two.one[i].alignment = 128;
+        two.one[i].buffer_max = two.one[i].range_max = UINT64_MAX;
+        two.one[i].free = pl_exact(8 * PL_GIB, PL_SOURCE_DECLARED, "test");
+    }
+    pl_llamacpp_defaults(&s);
+    s.repack = false;
+    s.n_ctx = 4096;
+    assert_int_equal(predict(m, &s, &avx2, &alone, &err), 0);
+    struct pl_llamacpp_host host = {.cpu = &avx2, .devices = &two};
+    uint64_t embd = pl_model_tensor(m, "token_embd.weight")->bytes;
+    for (int64_t ngl = -1; ngl <= 40; ngl++) {
+        s.n_gpu_layers = ngl;
+        assert_int_equal(pl_llamacpp_footprint(m, &s, &host, &f, &r, &err), 0);
+        assert_int_equal(f.n_pool, 3);
+        uint64_t kv = 0, weights = 0;
+        for (uint32_t i = 0; i < f.n_pool; i++) {
+            const struct pl_pool_footprint *p = &f.pool[i];
+            uint64_t sum = 0;
+            for (int k = 0; k < PL_PARTS; k++)
+                sum += p->part[k].likely;
+            assert_true(sum == p->steady.likely);
+            assert_true(p->steady.low <= p->steady.likely && p->steady.likely <= p->steady.high);
+            kv += p->part[PL_PART_KV].likely;
+            weights += p->part[PL_PART_WEIGHTS].likely;
+        }
+        assert_true(kv == alone.pool[0].part[PL_PART_KV].likely);
+        /* the tied embedding lies twice; alignment may add a little */
+        uint64_t once = alone.pool[0].part[PL_PART_WEIGHTS].likely;
+        assert_in_range(weights, once + (ngl == 0 ? 0 : embd), once + embd + 128 * m->n_tensor);
+    }
+    assert_true(r.n_gpu_layers == 29);
+    assert_true(f.pool[0].part[PL_PART_WEIGHTS].likely == embd);
+    assert_true(f.pool[0].part[PL_PART_KV].likely == 0);
+    assert_string_equal(f.pool[2].pool, "gpu1");
+    assert_true(f.pool[0].hold[PL_HOLD_FILE_COLD].high > 0);
+    assert_true(f.pool[1].largest_allocation.likely >= f.pool[1].part[PL_PART_WEIGHTS].likely);
+    (void)pl_model_free(m);
+}
+
 static void what_is_not_predicted_says_so(void **state)
 {
     (void)state;
     struct pl_model *m = model("qwen3-0.6b", "q8_0");
     struct pl_settings s;
     struct pl_footprint f;
-    struct pl_resolved r;
     struct pl_err err = {0};
     pl_llamacpp_defaults(&s);
-    struct pl_llamacpp_host gpu = {.cpu = &avx2, .has_devices = true};
-    assert_int_equal(pl_llamacpp_footprint(m, &s, &gpu, &f, &r, &err), -ENOTSUP);
+    s.draft.model = "draft.gguf";
+    assert_int_equal(predict(m, &s, &avx2, &f, &err), -ENOTSUP);
     assert_int_equal(err.exit_code, PL_EXIT_CANNOT_TELL);
-    s.n_gpu_layers = 0;
-    assert_int_equal(pl_llamacpp_footprint(m, &s, &gpu, &f, &r, &err), 0);
+    assert_non_null(strstr(err.what, "--model-draft"));
+    s.draft.model = NULL;
     m->arch = "mamba9";
     assert_int_equal(predict(m, &s, &avx2, &f, &err), -ENOTSUP);
     assert_int_equal(err.exit_code, PL_EXIT_CANNOT_TELL);
@@ -289,6 +342,7 @@ int main(void)
         cmocka_unit_test(parts_add_up_and_grow),
         cmocka_unit_test(an_unknown_cpu_does_not_change_the_total),
         cmocka_unit_test(a_tied_embedding_may_be_copied_on_an_unknown_cpu),
+        cmocka_unit_test(devices_get_pools_of_their_own),
         cmocka_unit_test(what_is_not_predicted_says_so),
         cmocka_unit_test(the_tensors_must_be_those_of_the_graph),
         cmocka_unit_test(the_compute_buffer_is_exact),

@@ -74,6 +74,7 @@ static struct pl_used_devices devices(uint32_t n, uint64_t free0, uint64_t free1
         (void)PL_FMT(d.one[i].pool, "gpu%u", i);
         d.one[i].backend = PL_BACKEND_VULKAN;
         d.one[i].alignment = 64;
+        d.one[i].range_max = UINT64_MAX;
         d.one[i].free = pl_exact(i == 0 ? free0 : free1, PL_SOURCE_DECLARED, "test");
     }
     return d;
@@ -247,9 +248,28 @@ static void devices_end_the_conversion(void **state)
         struct pl_placement p;
         struct pl_err err = {0};
         assert_int_equal(place(cases[i].line, cases[i].devices, &p, &err), 0);
-        assert_int_equal(p.repack, cases[i].repack);
+        assert_int_equal(pl_place_repack(&p, &tensors[3]), cases[i].repack);
         pl_placement_done(&p);
     }
+}
+
+/* A driver's limit on what a kernel may bind: what is larger stays, and may be converted there. */
+static void what_is_too_large_stays(void **state)
+{
+    (void)state;
+    struct pl_placement p;
+    struct pl_settings s;
+    struct pl_err err = {0};
+    struct pl_used_devices d = devices(1, 1, 1);
+    d.one[0].range_max = 90000;
+    pl_llamacpp_defaults(&s);
+    p = (struct pl_placement){0};
+    assert_int_equal(pl_llamacpp_place(&model, &net, &s, &d, 99, NULL, &p, &err), 0);
+    assert_int_equal(pl_place_tensor(&p, &tensors[0]), 1); /* no copy on the device */
+    assert_true(pl_place_repack(&p, &tensors[0]));
+    assert_int_equal(pl_place_tensor(&p, &tensors[1]), 2);
+    assert_false(pl_place_repack(&p, &tensors[1]));
+    pl_placement_done(&p);
 }
 
 static void patterns_search_as_the_engine(void **state)
@@ -329,6 +349,7 @@ int main(void)
         cmocka_unit_test(experts_stay_behind),
         cmocka_unit_test(caches_follow_or_stay),
         cmocka_unit_test(devices_end_the_conversion),
+        cmocka_unit_test(what_is_too_large_stays),
         cmocka_unit_test(patterns_search_as_the_engine),
         cmocka_unit_test(a_machine_names_its_devices),
     };

@@ -3,10 +3,17 @@
 #include "engine/llamacpp/devices.h"
 
 #include "base/str.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+
+/* ggml-vulkan.cpp: suballocation_block_size; maxStorageBufferRange of the drivers, of which Mesa's
+ * software one has far less. */
+#define PL_VULKAN_BLOCK PL_GIB
+#define PL_VULKAN_RANGE UINT32_MAX
+#define PL_LLVMPIPE_RANGE (128 * PL_MIB)
 
 static const struct {
     const char *name;
@@ -73,7 +80,13 @@ static void pl_devices_add(struct pl_used_devices *all, const struct pl_machine 
         .total = p->capacity,
         .free = pl_machine_available(m, p->name),
         .buffer_max = UINT64_MAX,
+        .range_max = UINT64_MAX,
     };
+    if (u->backend == PL_BACKEND_VULKAN) {
+        u->buffer_max = PL_VULKAN_BLOCK;
+        u->range_max =
+            d != NULL && pl_text_has(d->name, "llvmpipe") ? PL_LLVMPIPE_RANGE : PL_VULKAN_RANGE;
+    }
     for (uint32_t i = 0; i < all->n; i++)
         same += all->one[i].backend == u->backend;
     u->alignment = pl_backends[u->backend].alignment;

@@ -6,6 +6,7 @@
 #include "domain/tensor_type.h"
 #include "engine/llamacpp/cache.h"
 #include "engine/llamacpp/footprint_compute.h"
+#include "engine/llamacpp/footprint_device.h"
 #include "engine/llamacpp/repack.h"
 #include "engine/llamacpp/resolve.h"
 #include "engine/llamacpp/weights.h"
@@ -21,6 +22,10 @@
 #define PL_RUNTIME_BYTES_PER_TOKEN 169u
 #define PL_RUNTIME_BYTES_PER_MERGE 112u
 #define PL_RUNTIME_BYTES_PER_CANDIDATE 12u
+
+/* src/llama-model-loader.cpp, load_all_data: four buffers on the way to a device */
+#define PL_STAGING_BYTES (4 * PL_MIB)
+#define PL_STAGING_DIO_BYTES (4 * (64 * PL_MIB + 8192))
 
 /* Tables of which a token takes a row: nothing of them is streamed. */
 static bool pl_is_looked_up(const struct pl_tensor *t, bool tied)
@@ -74,6 +79,11 @@ static void pl_part_weights(struct pl_pool_footprint *p, const struct pl_weights
     p->hold[PL_HOLD_FILE_COLD] =
         pl_derived(file ? w->source + w->unused : 0,
                    "file pages of converted or unused tensors: the kernel may drop them");
+    if (file && w->elsewhere > 0) /* unmapped again where no host tensor lies before or after */
+        p->hold[PL_HOLD_FILE_COLD] =
+            pl_between(w->source + w->unused, w->source + w->unused + w->between,
+                       w->source + w->unused + w->elsewhere, PL_SOURCE_DERIVED,
+                       "file pages read for the devices, or converted: the kernel may drop them");
     p->hold[PL_HOLD_FILE_HOT] = pl_derived(file ? w->mapped : 0, "mapped weights");
 }
 
@@ -136,9 +146,13 @@ static void pl_totals(struct pl_pool_footprint *p, const struct pl_resolved *r,
     if (!pl_known(steady))
         return;
     if (r->load_mode != PL_LOAD_MMAP && r->load_mode != PL_LOAD_MMAP_MLOCK) {
-        /* llama-model-loader.cpp: without mmap a tensor is read into a buffer, then converted */
-        struct pl_quantity loading =
-            pl_plus(weights, pl_derived(w->largest, "read buffer while converting"));
+        /* llama-model-loader.cpp: without mmap a tensor is read into a buffer, then converted or
+         * sent to its device in pieces */
+        uint64_t staging = w->elsewhere == 0             ? 0
+                           : r->load_mode == PL_LOAD_DIO ? PL_STAGING_DIO_BYTES
+                                                         : PL_STAGING_BYTES;
+        uint64_t reading = w->largest > staging ? w->largest : staging;
+        struct pl_quantity loading = pl_plus(weights, pl_derived(reading, "read buffer"));
         if (loading.high > steady.high)
             p->load_peak = loading;
     }
@@ -160,54 +174,6 @@ static struct pl_quantity pl_largest(const struct pl_pool_footprint *p, const st
     return pl_derived(best, "one buffer each for cache, compute, converted weights, logits");
 }
 
-/* Settings that change memory in ways that have no formula here: the first that is in use. */
-static const char *pl_footprint_unpredicted(const struct pl_settings *s)
-{
-    const struct {
-        bool used;
-        const char *flag;
-    } all[] = {
-        {s->draft.model != NULL ||
-             (s->draft.types != NULL && strstr(s->draft.types, "draft") != NULL),
-         "--model-draft"},
-        {s->mmproj != NULL,                                                             "--mmproj"                                                             },
-        {s->lora.n + s->lora_scaled.n > 0,                                                             "--lora"},
-        {s->control.n + s->control_scaled.n > 0,                                                             "--control-vector"                                                       },
-        {s->override_kv.n > 0,                                                             "--override-kv"   },
-        {s->rpc != NULL,                                                             "--rpc"                                                             },
-        {s->embedding,                                                             "--embedding"     },
-        {s->rerank,                                                             "--rerank"                                                                },
-        {s->pooling != PL_POOLING_AUTO,                                                             "--pooling"},
-        {s->moe_cache_mib > 0,                                                             "--moe-cache-mib"                                                                         },
-        {s->n_ctx_slot_max > 0,                                                             "--kv-unified-per-slot"},
-    };
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        if (all[i].used)
-            return all[i].flag;
-    }
-    return NULL;
-}
-
-static int pl_footprint_cannot(const struct pl_settings *s, struct pl_err *err)
-{
-    const char *flag = pl_footprint_unpredicted(s);
-    if (flag == NULL)
-        return 0;
-    (void)pl_fail(err, -ENOTSUP, "%s changes memory in a way that is not predicted yet", flag);
-    (void)pl_hint(err, "leave it out for an estimate without it");
-    return pl_exit_as(err, -ENOTSUP, PL_EXIT_CANNOT_TELL);
-}
-
-static int pl_footprint_devices(const struct pl_settings *s, const struct pl_llamacpp_host *host,
-                                struct pl_err *err)
-{
-    if (!host->has_devices || s->n_gpu_layers == 0)
-        return 0;
-    (void)pl_fail(err, -ENOTSUP, "cannot tell: layers on a GPU are not predicted yet");
-    (void)pl_hint(err, "-ngl 0 predicts the CPU alone");
-    return pl_exit_as(err, -ENOTSUP, PL_EXIT_CANNOT_TELL);
-}
-
 /* Compute buffer, and what of it stays untouched. The tensors of plain decoders are checked: a file
  * that contradicts its header is refused by the engine too. */
 static int pl_footprint_compute(const struct pl_model *m, const struct pl_net *net,
@@ -224,7 +190,9 @@ static int pl_footprint_compute(const struct pl_model *m, const struct pl_net *n
     return 0;
 }
 
+/* Caches of the host, and whether those of all places together are sane. */
 static int pl_footprint_caches(const struct pl_net *net, const struct pl_resolved *r,
+                               const struct pl_placement *place, const struct pl_placed *placed,
                                struct pl_footprint *f, struct pl_err *err)
 {
     struct pl_pool_footprint *p = &f->pool[0];
@@ -235,16 +203,22 @@ static int pl_footprint_caches(const struct pl_net *net, const struct pl_resolve
         return pl_exit_as(err, -ERANGE, PL_EXIT_USAGE);
     }
     pl_llamacpp_cache_text(net, r, f->text, sizeof(f->text));
-    p->part[PL_PART_KV] = pl_derived(kv, f->text);
-    p->part[PL_PART_RECURRENT] =
-        pl_derived(c.recurrent, c.recurrent > 0 ? "state of the recurrent layers: a row per slot"
-                                                : "no recurrent layers");
+    p->part[PL_PART_KV] = pl_derived(placed->kv[PL_PLACE_HOST], f->text);
+    p->part[PL_PART_RECURRENT] = pl_derived(
+        placed->recurrent[PL_PLACE_HOST],
+        c.recurrent > 0 ? "state of the recurrent layers: a row per slot" : "no recurrent layers");
+    if (place->devices.n == 0)
+        return 0;
+    p->part[PL_PART_KV].why = "caches of the layers that stay on the host";
+    if (c.recurrent > 0)
+        p->part[PL_PART_RECURRENT].why = "state of the recurrent layers that stay on the host";
     return 0;
 }
 
-/* Everything on the host. */
+/* What lies on the host. */
 static int pl_footprint_host(const struct pl_model *m, const struct pl_net *net,
                              const struct pl_resolved *r, const struct pl_llamacpp_host *host,
+                             const struct pl_placement *place, const struct pl_placed *placed,
                              struct pl_footprint *f, struct pl_err *err)
 {
     struct pl_pool_footprint *p = &f->pool[0];
@@ -252,7 +226,7 @@ static int pl_footprint_host(const struct pl_model *m, const struct pl_net *net,
     p->kind = PL_POOL_HOST;
     for (int i = 0; i < PL_PARTS; i++)
         p->part[i] = pl_derived(0, "not used");
-    struct pl_weights w = pl_llamacpp_weights(m, net, r->repack, host->cpu);
+    struct pl_weights w = pl_llamacpp_weights(m, net, place, host->cpu);
     if (r->load_mode == PL_LOAD_MMAP_MLOCK) {
         /* the mapping is locked as one: pages of converted tensors cannot be dropped either */
         w.mapped += w.source + w.unused;
@@ -260,7 +234,7 @@ static int pl_footprint_host(const struct pl_model *m, const struct pl_net *net,
     }
     pl_part_weights(p, &w, r);
     uint64_t idle = 0;
-    int rc = pl_footprint_caches(net, r, f, err);
+    int rc = pl_footprint_caches(net, r, place, placed, f, err);
     if (rc == 0)
         rc = pl_footprint_compute(m, net, host, r, p, &idle, err);
     if (rc < 0)
@@ -269,9 +243,23 @@ static int pl_footprint_host(const struct pl_model *m, const struct pl_net *net,
     p->part[PL_PART_OUTPUT] = pl_derived(rows * net->n_vocab * 4, "one row of logits per slot");
     p->part[PL_PART_RUNTIME] = pl_part_runtime(m, net, r);
     p->part[PL_PART_PROMPT_CACHE] = pl_part_prompt_cache(r);
-    pl_totals(p, r, &w, idle);
+    if (place->devices.n > 0)
+        pl_footprint_device_pools(m, net, r, place, placed, f);
+    pl_totals(p, r, &w, place->devices.n > 0 ? 0 : idle);
     p->largest_allocation = pl_largest(p, r);
     return 0;
+}
+
+/* Where everything goes: -ngl as asked, or all of it; what fitting would take back is not known
+ * here. */
+static int pl_footprint_place(const struct pl_model *m, const struct pl_net *net,
+                              const struct pl_settings *s, const struct pl_llamacpp_host *host,
+                              struct pl_placement *ret, struct pl_err *err)
+{
+    static const struct pl_used_devices none;
+    uint64_t layers = s->n_gpu_layers < 0 ? net->n_layer_all + 1ull : (uint64_t)s->n_gpu_layers;
+    return pl_llamacpp_place(m, net, s, host->devices != NULL ? host->devices : &none, layers, NULL,
+                             ret, err);
 }
 
 int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
@@ -279,6 +267,8 @@ int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
                           struct pl_resolved *ret_resolved, struct pl_err *err)
 {
     struct pl_net net = {0};
+    struct pl_placement place = {0};
+    struct pl_placed placed;
     struct pl_resolved r;
     int rc = pl_footprint_cannot(s, err);
     if (rc == 0)
@@ -286,14 +276,17 @@ int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
     if (rc == 0)
         rc = pl_llamacpp_resolve(s, &net, &r, err);
     if (rc == 0)
-        rc = pl_footprint_devices(s, host, err);
+        rc = pl_footprint_place(m, &net, s, host, &place, err);
     if (rc == 0) {
         /* in place: its text is pointed to */
         *ret = (struct pl_footprint){.n_pool = 1};
-        rc = pl_footprint_host(m, &net, &r, host, ret, err);
+        pl_place_sum(&place, m, &net, &r, &placed);
+        r.n_gpu_layers = place.n_gpu_layers;
+        rc = pl_footprint_host(m, &net, &r, host, &place, &placed, ret, err);
     }
     if (rc == 0)
         *ret_resolved = r;
+    pl_placement_done(&place);
     pl_net_done(&net);
     return rc;
 }

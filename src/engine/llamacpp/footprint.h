@@ -7,6 +7,7 @@
 #include "domain/footprint.h"
 #include "domain/model.h"
 #include "domain/settings.h"
+#include "engine/llamacpp/devices.h"
 #include "engine/llamacpp/resolve.h"
 
 /* The llama.cpp build whose graphs and buffers the formulas were proved against. */
@@ -15,13 +16,13 @@
 /* What the footprint needs of the machine; all may be unknown. */
 struct pl_llamacpp_host {
     const struct pl_cpu *cpu; /* NULL: repacked weights cannot be told from mapped ones */
-    bool has_devices;         /* pools other than host memory exist */
-    bool version_known;       /* the engine is the proved version: narrower compute interval */
+    const struct pl_used_devices *devices; /* NULL: none */
+    bool version_known; /* the engine is the proved version: narrower compute interval */
 };
 
-/* Fills ret (one pool, "ram") and the resolved settings. Errors: -ENOTSUP with exit 3 for what is
- * not predicted (architecture, a GPU that would take layers), -EINVAL for settings the engine
- * refuses, -EBADMSG for contradicting headers. */
+/* Fills ret (first "ram", then a pool for each device used) and the resolved settings. Errors:
+ * -ENOTSUP with exit 3 for what is not predicted (architecture, a split), -EINVAL for settings the
+ * engine refuses, -EBADMSG for contradicting headers. */
 int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
                           const struct pl_llamacpp_host *host, struct pl_footprint *ret,
                           struct pl_resolved *ret_resolved, struct pl_err *err);

@@ -73,19 +73,6 @@ static int pl_place_supported(const struct pl_settings *s, const struct pl_place
     return pl_exit_as(err, -ENOTSUP, PL_EXIT_CANNOT_TELL);
 }
 
-/* Architectures that end in their layers' states: no product with the embedding follows. */
-static bool pl_place_headless(const char *arch)
-{
-    static const char *const none[] = {"bert",        "nomic-bert",   "nomic-bert-moe",
-                                       "neo-bert",    "jina-bert-v2", "jina-bert-v3",
-                                       "modern-bert", "eurobert"};
-    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
-        if (pl_streq(arch, none[i]))
-            return true;
-    }
-    return false;
-}
-
 int pl_llamacpp_place(const struct pl_model *m, const struct pl_net *net,
                       const struct pl_settings *s, const struct pl_used_devices *all,
                       uint64_t n_gpu_layers, const double *share, struct pl_placement *ret,
@@ -103,10 +90,11 @@ int pl_llamacpp_place(const struct pl_model *m, const struct pl_net *net,
     p->n_gpu_layers = p->devices.n == 0 ? 0 : p->n_gpu_layers;
     p->kv_offload = s->kv_offload;
     /* a pinned host buffer comes before the CPU's own kinds in the list: make_cpu_buft_list */
-    p->repack = s->repack && (p->devices.n == 0 || s->no_host);
+    p->repack = s->repack;
+    p->pinned = p->devices.n > 0 && !s->no_host;
+    p->n_expert_used = net->n_expert_used;
     p->nextn = s->draft.types != NULL && strstr(s->draft.types, "mtp") != NULL;
-    p->tied = pl_model_tensor(m, "output.weight") == NULL;
-    p->output_unused = pl_place_headless(m->arch);
+    p->tied = net->tied;
     p->arch = m->arch;
     rc = pl_place_supported(s, p, err);
     if (rc == 0)
@@ -143,6 +131,8 @@ static bool pl_place_number(const char *name, uint64_t *ret)
 /* ggml.h, enum ggml_type */
 #define PL_TYPE_TQ1_0 34u
 #define PL_TYPE_TQ2_0 35u
+
+#define PL_TRIAL_TOKENS 512u
 
 enum pl_home { PL_HOME_LAYER = 0, PL_HOME_INPUT, PL_HOME_OUTPUT, PL_HOME_EVERY, PL_HOME_NOWHERE };
 
@@ -182,6 +172,17 @@ static enum pl_home pl_place_home(const struct pl_placement *p, const char *name
     return PL_HOME_OUTPUT;
 }
 
+/* The operands of a trial product with 512 tokens, as weight_buft_supported makes them; the largest
+ * of them and the result. */
+static uint64_t pl_place_operand(const struct pl_placement *p, const struct pl_tensor *t)
+{
+    uint64_t rows =
+        PL_TRIAL_TOKENS * (t->n_dims > 2 && p->n_expert_used > 0 ? p->n_expert_used : 1);
+    uint64_t widest = t->ne[0] > t->ne[1] ? t->ne[0] : t->ne[1];
+    uint64_t vectors = pl_mul_sat(pl_mul_sat(widest, rows), sizeof(float));
+    return t->bytes > vectors ? t->bytes : vectors;
+}
+
 /* Can the device's kernels use the tensor? Where not, it stays on the host (weight_buft_supported,
  * and supports_op of each backend). Ternary types have no kernels but the CPU's. The matrix of a
  * Mamba 1 scan: Vulkan has only Mamba 2's; CUDA has it for 16 states and heads in steps of 128. */
@@ -192,11 +193,18 @@ static bool pl_place_usable(const struct pl_placement *p, uint8_t place, const s
     const struct pl_used_device *d = &p->devices.one[place - 1];
     if (t->type == PL_TYPE_TQ1_0 || t->type == PL_TYPE_TQ2_0)
         return false;
+    if (d->range_max < UINT64_MAX && pl_place_operand(p, t) > d->range_max)
+        return false;
     if (!pl_ends(t->name, ".ssm_a") || t->ne[0] == 1)
         return true;
     if (d->backend == PL_BACKEND_CUDA || d->backend == PL_BACKEND_ROCM)
         return t->ne[0] == 16 && t->ne[1] % 128 == 0;
     return d->backend != PL_BACKEND_VULKAN;
+}
+
+bool pl_place_repack(const struct pl_placement *p, const struct pl_tensor *t)
+{
+    return p->repack && (!p->pinned || !pl_place_usable(p, 1, t));
 }
 
 uint32_t pl_place_tensor(const struct pl_placement *p, const struct pl_tensor *t)
@@ -205,8 +213,11 @@ uint32_t pl_place_tensor(const struct pl_placement *p, const struct pl_tensor *t
     uint32_t mask = 0;
     enum pl_home home = pl_place_home(p, t->name, &il);
     uint8_t place = 0, output = p->layer[p->n_layer];
-    if (home == PL_HOME_NOWHERE ||
-        (home == PL_HOME_LAYER && il > 0 && il >= (p->nextn ? p->n_layer : p->n_trunk)))
+    if (home == PL_HOME_LAYER && il >= p->n_layer) /* a decoder's, beyond the encoder's */
+        il = p->n_layer > 0 ? p->n_layer - 1 : 0;
+    else if (home == PL_HOME_LAYER && il >= p->n_trunk && !p->nextn)
+        return 0; /* create_tensor, TENSOR_SKIP */
+    if (home == PL_HOME_NOWHERE)
         return 0;
     if (pl_place_rule_of(p, t->name, &place))
         return 1u << place;
@@ -221,8 +232,8 @@ uint32_t pl_place_tensor(const struct pl_placement *p, const struct pl_tensor *t
         return mask;
     case PL_HOME_INPUT:
         mask = 1u << PL_PLACE_HOST;
-        if (p->tied && !p->output_unused && pl_streq(t->name, "token_embd.weight"))
-            mask |= 1u << output; /* TENSOR_DUPLICATED */
+        if (p->tied && pl_streq(t->name, "token_embd.weight"))
+            mask |= pl_place_usable(p, output, t) ? 1u << output : 0; /* TENSOR_DUPLICATED */
         return mask;
     case PL_HOME_NOWHERE:
         break;

@@ -33,9 +33,11 @@ struct pl_placement {
     uint64_t n_gpu_layers; /* as counted by the engine, the output included */
     uint8_t layer[PL_NET_LAYERS_MAX + 1]; /* layer[n_layer]: the output */
     bool kv_offload;                      /* caches lie with their layers, else on the host */
-    bool repack;                          /* host weights may be converted for the CPU's kernels */
-    bool nextn;                           /* layers for multi-token prediction are loaded */
-    bool tied, output_unused;
+    bool repack;                          /* converting for the CPU's kernels was asked for */
+    bool pinned; /* host weights take the first device's host buffers where it can use them */
+    uint64_t n_expert_used;
+    bool nextn; /* layers for multi-token prediction are loaded */
+    bool tied;
     const char *arch;
     struct pl_place_rule rule[PL_PLACE_PATTERNS_MAX];
     uint32_t n_rule;
@@ -54,6 +56,10 @@ void pl_placement_done(struct pl_placement *p);
 /* A bit per place that holds the tensor; 0 for one the engine leaves in the file. A tied embedding
  * and rope factors may lie in several. */
 uint32_t pl_place_tensor(const struct pl_placement *p, const struct pl_tensor *t);
+
+/* May the tensor's copy on the host be converted for the CPU's kernels? Not where it lies in a
+ * device's host buffer. */
+bool pl_place_repack(const struct pl_placement *p, const struct pl_tensor *t);
 
 /* The place of a layer's cache or recurrent state. */
 static inline uint8_t pl_place_cache(const struct pl_placement *p, uint32_t il)

@@ -45,21 +45,53 @@ static void pl_weights_count(struct pl_weights *w, const struct pl_tensor *t, bo
     }
 }
 
+/* Where the mapping of a file is kept: from the first to the last tensor that the host uses
+ * (src/llama-model-loader.cpp, load_all_data, unmap_fragment). */
+static uint64_t pl_weights_between(const struct pl_model *m, const struct pl_placement *place,
+                                   uint16_t split)
+{
+    uint64_t first = UINT64_MAX, last = 0, bytes = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint64_t i = 0; i < m->n_tensor; i++) {
+            const struct pl_tensor *t = &m->tensor[i];
+            if (t->split != split)
+                continue;
+            uint32_t mask = pl_place_tensor(place, t);
+            if (pass == 0 && (mask & 1) != 0) {
+                first = t->offset < first ? t->offset : first;
+                last = t->offset > last ? t->offset : last;
+            } else if (pass == 1 && mask != 0 && (mask & 1) == 0 && t->offset > first &&
+                       t->offset < last) {
+                bytes = pl_add_sat(bytes, t->bytes);
+            }
+        }
+    }
+    return bytes;
+}
+
 /* A tied embedding is asked for twice, and its use as output may get a converted copy. */
 struct pl_weights pl_llamacpp_weights(const struct pl_model *m, const struct pl_net *net,
-                                      bool repack, const struct pl_cpu *cpu)
+                                      const struct pl_placement *place, const struct pl_cpu *cpu)
 {
     struct pl_weights w = {0};
+    uint16_t splits = 0;
     for (uint64_t i = 0; i < m->n_tensor; i++) {
         const struct pl_tensor *t = &m->tensor[i];
-        if (!pl_llamacpp_loads(net, t))
+        uint32_t mask = pl_place_tensor(place, t);
+        bool convert = pl_place_repack(place, t);
+        splits = t->split > splits ? t->split : splits;
+        if (mask == 0)
             w.unused += t->bytes;
-        else if (repack && pl_repack_is_matrix(t))
+        else if ((mask & 1) == 0)
+            w.elsewhere += t->bytes;
+        else if (convert && pl_repack_is_matrix(t))
             pl_weights_count(&w, t, false, cpu);
         else
             w.mapped += t->bytes;
-        if (repack && net->tied && pl_streq(t->name, "token_embd.weight"))
+        if (convert && net->tied && mask == 1 && pl_streq(t->name, "token_embd.weight"))
             pl_weights_count(&w, t, true, cpu);
     }
+    for (uint32_t i = 0; w.elsewhere > 0 && i <= splits; i++)
+        w.between = pl_add_sat(w.between, pl_weights_between(m, place, (uint16_t)i));
     return w;
 }

@@ -4,6 +4,7 @@
 
 #include "domain/machine.h"
 #include "engine/llamacpp/arch.h"
+#include "engine/llamacpp/placement.h"
 
 struct pl_weights {
     uint64_t mapped;     /* used where they lie in the file */
@@ -13,6 +14,8 @@ struct pl_weights {
     uint64_t undecided;  /* of `mapped`: may be converted, CPU unknown */
     uint64_t largest;    /* largest converted tensor */
     uint64_t unused;     /* in the file, not loaded: layers for multi-token prediction */
+    uint64_t elsewhere;  /* in the file, used on devices alone */
+    uint64_t between;    /* of them what lies between tensors of the host: stays mapped */
 };
 
 /* "blk.12.attn_q.weight": true, 12. */
@@ -21,8 +24,8 @@ bool pl_tensor_layer(const char *name, uint64_t *ret_il);
 /* Does the engine load this tensor? Not those of layers beyond the trunk. */
 bool pl_llamacpp_loads(const struct pl_net *net, const struct pl_tensor *t);
 
-/* All tensors on the host. cpu NULL: unknown features. */
+/* What of them lies on the host. cpu NULL: unknown features. */
 struct pl_weights pl_llamacpp_weights(const struct pl_model *m, const struct pl_net *net,
-                                      bool repack, const struct pl_cpu *cpu);
+                                      const struct pl_placement *place, const struct pl_cpu *cpu);
 
 #endif

@@ -1,0 +1,46 @@
+#include "base/str.h"
+#include "engine/llamacpp/footprint_device.h"
+
+#include <errno.h>
+#include <string.h>
+
+static bool pl_cannot_drafts(const struct pl_draft_settings *d)
+{
+    return d->model != NULL || (d->types != NULL && strstr(d->types, "draft") != NULL);
+}
+
+/* The first flag in use that has no formula, or NULL. */
+static const char *pl_cannot_flag(const struct pl_settings *s)
+{
+    if (pl_cannot_drafts(&s->draft))
+        return "--model-draft";
+    if (s->mmproj != NULL)
+        return "--mmproj";
+    if (s->lora.n + s->lora_scaled.n > 0)
+        return "--lora";
+    if (s->control.n + s->control_scaled.n > 0)
+        return "--control-vector";
+    if (s->override_kv.n > 0)
+        return "--override-kv";
+    if (s->rpc != NULL)
+        return "--rpc";
+    if (s->embedding)
+        return "--embedding";
+    if (s->rerank)
+        return "--rerank";
+    if (s->pooling != PL_POOLING_AUTO)
+        return "--pooling";
+    if (s->moe_cache_mib > 0)
+        return "--moe-cache-mib";
+    return s->n_ctx_slot_max > 0 ? "--kv-unified-per-slot" : NULL;
+}
+
+int pl_footprint_cannot(const struct pl_settings *s, struct pl_err *err)
+{
+    const char *flag = pl_cannot_flag(s);
+    if (flag == NULL)
+        return 0;
+    (void)pl_fail(err, -ENOTSUP, "%s changes memory in a way that is not predicted yet", flag);
+    (void)pl_hint(err, "leave it out for an estimate without it");
+    return pl_exit_as(err, -ENOTSUP, PL_EXIT_CANNOT_TELL);
+}

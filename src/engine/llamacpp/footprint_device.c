@@ -1,0 +1,127 @@
+#include "engine/llamacpp/footprint_device.h"
+
+#include "base/checked.h"
+#include "base/str.h"
+#include "base/units.h"
+
+/* What a process holds on a device beside its buffers: context, kernels, the workspaces of
+ * products. data/context_overhead.tsv */
+static const struct pl_device_runtime {
+    enum pl_backend backend;
+    uint32_t low_mib, likely_mib, high_mib;
+    const char *why;
+} pl_runtimes[] = {
+#include "context_overhead.inc"
+};
+
+static struct pl_quantity pl_device_runtime(const struct pl_used_device *d)
+{
+    for (size_t i = 0; i < sizeof(pl_runtimes) / sizeof(pl_runtimes[0]); i++) {
+        const struct pl_device_runtime *t = &pl_runtimes[i];
+        if (t->backend == d->backend)
+            return pl_between(t->low_mib * PL_MIB, t->likely_mib * PL_MIB, t->high_mib * PL_MIB,
+                              PL_SOURCE_ASSUMED, t->why);
+    }
+    return PL_QUANTITY_UNKNOWN("what this backend holds beside its buffers is not known");
+}
+
+static struct pl_quantity pl_derived(uint64_t bytes, const char *why)
+{
+    return pl_exact(bytes, PL_SOURCE_DERIVED, why);
+}
+
+/* What large batches make a device copy of the host's: the widest tensor, and the cache of a layer
+ * whose attention it computes. */
+static uint64_t pl_device_copies(const struct pl_net *net, const struct pl_resolved *r,
+                                 const struct pl_placement *place, const struct pl_placed *placed)
+{
+    uint64_t most = 0;
+    for (uint32_t il = 0; il < net->n_layer; il++) {
+        struct pl_layer_cache c = pl_llamacpp_layer_cache(net, r, il);
+        uint64_t kv = pl_add_sat(c.global, c.window);
+        if (pl_place_cache(place, il) == PL_PLACE_HOST && kv > most)
+            most = kv;
+    }
+    return pl_add_sat(most, placed->largest[PL_PLACE_HOST]);
+}
+
+/* Compute buffers of host and devices. As a bound: on the CPU alone one buffer would hold both; the
+ * inputs are then in both. */
+static void pl_device_compute(const struct pl_net *net, const struct pl_resolved *r,
+                              const struct pl_placement *place, const struct pl_placed *placed,
+                              struct pl_footprint *f)
+{
+    struct pl_quantity alone = f->pool[0].part[PL_PART_COMPUTE];
+    struct pl_quantity split = PL_QUANTITY_UNKNOWN(alone.why);
+    uint64_t copies = pl_device_copies(net, r, place, placed);
+    uint64_t inputs =
+        pl_mul_sat(pl_add_sat(r->n_ctx_seq * (r->flash_attn ? 2 : 4), pl_mul_sat(net->n_embd, 4)),
+                   r->n_ubatch);
+    if (pl_known(alone))
+        f->pool[0].part[PL_PART_COMPUTE] =
+            pl_between(inputs / 2 < alone.low ? inputs / 2 : alone.low,
+                       inputs < alone.high ? inputs : alone.likely, alone.high, PL_SOURCE_ASSUMED,
+                       "between the inputs alone and all of the graph");
+    for (uint32_t i = 1; i < f->n_pool; i++) {
+        if (pl_known(alone))
+            split = pl_between(0, alone.likely, pl_add_sat(alone.high, copies), PL_SOURCE_ASSUMED,
+                               "at most the whole graph and copies of what the host keeps");
+        f->pool[i].part[PL_PART_COMPUTE] = split;
+    }
+}
+
+/* A model's buffer is one piece, where the backend does not cut it. */
+static uint64_t pl_device_largest(const struct pl_pool_footprint *p, const struct pl_used_device *d,
+                                  uint64_t tensor)
+{
+    static const enum pl_part parts[] = {PL_PART_WEIGHTS, PL_PART_KV, PL_PART_RECURRENT,
+                                         PL_PART_COMPUTE};
+    uint64_t most = 0;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        uint64_t piece = p->part[parts[i]].likely;
+        piece = piece < d->buffer_max ? piece : d->buffer_max;
+        most = piece > most ? piece : most;
+    }
+    return tensor > most ? tensor : most;
+}
+
+static void pl_device_totals(struct pl_pool_footprint *p, const struct pl_used_device *d,
+                             uint64_t tensor)
+{
+    struct pl_quantity steady = p->part[0];
+    for (int i = 1; i < PL_PARTS; i++)
+        steady = pl_plus(steady, p->part[i]);
+    steady.why = pl_known(steady) ? "sum of the parts" : "a part is unknown";
+    p->steady = p->peak = p->load_peak = steady;
+    p->largest_allocation =
+        pl_derived(pl_device_largest(p, d, tensor), d->buffer_max < UINT64_MAX
+                                                        ? "buffers, in the pieces of this backend"
+                                                        : "the buffer of the weights is one piece");
+    for (int i = 0; i < PL_HOLDS; i++)
+        p->hold[i] = pl_derived(0, "memory of a device");
+}
+
+void pl_footprint_device_pools(const struct pl_model *m, const struct pl_net *net,
+                               const struct pl_resolved *r, const struct pl_placement *place,
+                               const struct pl_placed *placed, struct pl_footprint *f)
+{
+    (void)m;
+    for (uint32_t i = 0; i < place->devices.n; i++) {
+        const struct pl_used_device *d = &place->devices.one[i];
+        struct pl_pool_footprint *p = &f->pool[f->n_pool++];
+        *p = (struct pl_pool_footprint){.kind = d->kind};
+        (void)PL_FMT(p->pool, "%s", d->pool);
+        for (int k = 0; k < PL_PARTS; k++)
+            p->part[k] = pl_derived(0, "not used");
+        p->part[PL_PART_WEIGHTS] =
+            pl_derived(pl_add_sat(placed->weights[i + 1], placed->padding[i + 1]),
+                       "tensors of the layers on this device");
+        p->part[PL_PART_KV] = pl_derived(placed->kv[i + 1], "caches of the layers on this device");
+        p->part[PL_PART_RECURRENT] =
+            pl_derived(placed->recurrent[i + 1], "state of the recurrent layers on this device");
+        p->part[PL_PART_RUNTIME] = pl_device_runtime(d);
+    }
+    pl_device_compute(net, r, place, placed, f);
+    for (uint32_t i = 0; i < place->devices.n; i++)
+        pl_device_totals(&f->pool[i + 1], &place->devices.one[i], placed->largest[i + 1]);
+}

@@ -1,0 +1,18 @@
+/* The pools of the devices a model is spread over, and what changes on the host then. Private to
+ * footprint.c. */
+#ifndef PL_ENGINE_LLAMACPP_FOOTPRINT_DEVICE_H
+#define PL_ENGINE_LLAMACPP_FOOTPRINT_DEVICE_H
+
+#include "engine/llamacpp/footprint.h"
+#include "engine/llamacpp/placement.h"
+
+/* Settings that change memory in ways that have no formula: -ENOTSUP (exit 3) names the first. */
+int pl_footprint_cannot(const struct pl_settings *s, struct pl_err *err);
+
+/* Adds a pool for each device to f, whose first pool is the host with its compute part as if there
+ * were no devices; replaces that part. */
+void pl_footprint_device_pools(const struct pl_model *m, const struct pl_net *net,
+                               const struct pl_resolved *r, const struct pl_placement *place,
+                               const struct pl_placed *placed, struct pl_footprint *f);
+
+#endif
