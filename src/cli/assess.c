@@ -35,6 +35,13 @@ static int pl_assess_explain(struct pl_cli *cli, const struct pl_machine *m, con
     return rc;
 }
 
+/* --consumers N; more than there can be is all. */
+static uint32_t pl_assess_rows(const struct pl_cli *cli)
+{
+    uint64_t n = pl_cli_opt(cli, "consumers")->u;
+    return n == 0 ? 1 : n < PL_CONSUMERS_MAX ? (uint32_t)n : PL_CONSUMERS_MAX;
+}
+
 static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
 {
     static struct pl_machine m;
@@ -51,6 +58,12 @@ static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
         .bandwidth = measure,
         .times = times,
         .remembered = never ? NULL : pl_cli_bandwidth_remembered,
+        .memory = pl_cli_opt(cli, "memory")->given,
+    };
+    const struct pl_machine_view view = {
+        .consumers = pl_cli_opt(cli, "all")->given         ? PL_CONSUMERS_MAX
+                     : pl_cli_opt(cli, "consumers")->given ? pl_assess_rows(cli)
+                                                           : 0,
     };
     if (measure && never) {
         (void)pl_fail(err, -EINVAL, "assess: --bandwidth and --no-bandwidth exclude each other");
@@ -77,7 +90,7 @@ static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
     else if (cli->json)
         pl_machine_json(&m, &cli->out);
     else
-        pl_machine_text(&m, pl_colour_wanted(STDOUT_FILENO), &cli->out);
+        pl_machine_view_text(&m, &view, pl_colour_wanted(STDOUT_FILENO), &cli->out);
     return rc < 0 ? rc : PL_EXIT_YES;
 }
 
@@ -93,14 +106,19 @@ static const struct pl_opt pl_assess_opts[] = {
     {"bandwidth", '\0', PL_OPT_FLAG, NULL, "measure memory bandwidth now (half a second)"},
     {"no-bandwidth",                                                            '\0', PL_OPT_FLAG, NULL, "leave bandwidth unknown, remembered or not"},
     {"wake",                                                           '\0', PL_OPT_FLAG, NULL, "ask devices that are asleep too, which wakes them"},
-    {"explain",         '\0', PL_OPT_FLAG, NULL,
+    {"memory",         '\0', PL_OPT_FLAG, NULL,
+     "where all of the memory is: kernel, containers, programs, cache, free"},
+    {"consumers",                                                                '\0', PL_OPT_NUMBER, "N", "show the N largest programs (10)"},
+    {"all",                                                           '\0', PL_OPT_FLAG, NULL, "show all programs that are kept"},
+    {"explain",                                        '\0', PL_OPT_FLAG, NULL,
      "of each field: how and when it was read, and why it matters"},
-    {0                                                               },
+    {0                                                           },
 };
 
 static const char *const pl_assess_examples[] = {
     "plimsoll assess --json > this-machine.json  # a machine file for planning elsewhere",
     "plimsoll assess --bandwidth  # measure what limits the speed of a CPU, and remember it",
+    "plimsoll assess --memory  # the whole memory as a tree, and what each can use of it",
     "plimsoll assess --root /mnt/dump  # another machine, from a copy of its proc and sys",
     "plimsoll assess --capture machine.tar  # for a bug report: reads back as this machine",
     0,

@@ -24,6 +24,7 @@ struct pl_consumer {
     uint32_t processes; /* how many are summed here; at least 1 */
     char name[64];      /* command name, cleaned */
     char container[80]; /* container or service it runs in; "" = none */
+    char runtime[16];   /* what that is: "docker", "podman", "service" ...; "" = none */
     enum pl_consumer_kind kind;
     struct pl_quantity host; /* RssAnon + RssShmem, and locked pages: what closing it gives back */
     struct pl_quantity mapped; /* RssFile: the kernel may drop it anyway */
@@ -36,7 +37,8 @@ struct pl_consumer {
     char advice[96]; /* what closing it would give, or why not to; "" = none */
 };
 
-const char *pl_consumer_kind_name(enum pl_consumer_kind kind); /* "other", "desktop" ... */
+const char *pl_consumer_kind_name(enum pl_consumer_kind kind);          /* "other", "desktop" ... */
+bool pl_consumer_kind_of(const char *name, enum pl_consumer_kind *ret); /* false: no such word */
 
 /* Memory of a device that a process holds, as a driver's list says; the probes of devices leave
  * these, the probe of consumers joins them with what /proc says. */

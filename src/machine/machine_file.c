@@ -308,6 +308,8 @@ static int pl_machine_in(pl_jval root, struct pl_machine *m, struct pl_err *err)
         rc = pl_devices_in(pl_jget(root, "devices"), m, err);
     if (rc == 0)
         rc = pl_hardware_in(root, m, err);
+    if (rc == 0)
+        rc = pl_consumers_in(root, m, err);
     if (rc == 0) {
         pl_cpu_in(pl_jget(root, "cpu"), &m->cpu);
         pl_about_in(root, m);

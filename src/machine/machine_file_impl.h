@@ -36,5 +36,8 @@ int pl_devices_in(pl_jval list, struct pl_machine *m, struct pl_err *err);
 
 /* machine_file_hardware.c: numa, dimms, limits, endpoints, board, around. -EINVAL. */
 int pl_hardware_in(pl_jval root, struct pl_machine *m, struct pl_err *err);
+/* machine_file_consumers.c: "desktop", "consumers" and "memory" of the file. What is damaged there
+ * decides nothing, and is left out; an amount that is no amount is -EINVAL. */
+int pl_consumers_in(pl_jval root, struct pl_machine *m, struct pl_err *err);
 
 #endif

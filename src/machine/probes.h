@@ -17,5 +17,6 @@ extern const struct pl_probe pl_probe_storage;
 extern const struct pl_probe pl_probe_bandwidth;
 extern const struct pl_probe pl_probe_drm;
 extern const struct pl_probe pl_probe_jetson;
+extern const struct pl_probe pl_probe_consumers;
 
 #endif

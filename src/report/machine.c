@@ -3,6 +3,7 @@
 #include "base/table.h"
 #include "base/units.h"
 #include "domain/tier.h"
+#include "report/consumers.h"
 #include "report/devices.h"
 #include "report/hardware.h"
 #include "report/json_unknown.h"
@@ -146,11 +147,19 @@ static void pl_cpu_text(const struct pl_cpu *c, struct pl_str *out)
 
 void pl_machine_text(const struct pl_machine *m, bool colour, struct pl_str *out)
 {
+    pl_machine_view_text(m, &(struct pl_machine_view){0}, colour, out);
+}
+
+void pl_machine_view_text(const struct pl_machine *m, const struct pl_machine_view *view,
+                          bool colour, struct pl_str *out)
+{
     const struct pl_pressure *p = &m->pressure;
     pl_machine_summary(m, out);
     pl_pools_text(m, colour, out);
     pl_devices_text(m, colour, out);
     pl_hardware_tables(m, colour, out);
+    pl_memory_tree_text(m, colour, out);
+    pl_consumers_text(m, view->consumers, colour, out);
     pl_cpu_text(&m->cpu, out);
     pl_hardware_lines(m, out);
     if (p->known)
@@ -273,8 +282,8 @@ void pl_machine_json_members(struct pl_json *json, const struct pl_machine *m)
         pl_json_pool(&j, &m->pool[i]);
     pl_json_end(&j);
     pl_devices_json(&j, m);
-    pl_json_array(&j, "consumers");
-    pl_json_end(&j);
+    pl_consumers_json(m, &j);
+    pl_memory_tree_json(m, &j);
     pl_json_storage(&j, m);
     pl_hardware_json(&j, m);
     pl_json_word(&j, "tier", m->tier);
