@@ -4,6 +4,7 @@
 #include "cli/verb.h"
 
 extern const struct pl_verb pl_verb_assess;
+extern const struct pl_verb pl_verb_doctor;
 extern const struct pl_verb pl_verb_completion;
 extern const struct pl_verb pl_verb_estimate;
 extern const struct pl_verb pl_verb_ghost;

@@ -67,6 +67,9 @@ if offers assess; then
     mkdir -p "$T/root/proc" "$T/root/sys"
     echo "MemTotal: 1024 kB" >"$T/root/proc/meminfo"
     valid "assess: a machine of which little can be read" assess --root "$T/root"
+    valid "assess: explained" assess --explain
+    valid "doctor: this machine" doctor
+    valid "doctor: a machine of which little can be read" doctor --root "$T/root"
 else
     skip "assess" "no such verb"
 fi
