@@ -191,14 +191,16 @@ static const struct pl_man_row pl_man_exits[] = {
 };
 
 static const struct pl_man_row pl_man_environment[] = {
-    {"PLIMSOLL_LEDGER",  "file of the ledger, instead of the one under FILES"          },
+    {"PLIMSOLL_LEDGER",          "file of the ledger, instead of the one under FILES"          },
     {"PLIMSOLL_ENGINE",
-     "the engine to use: a llama-server, a folder with one, or an engines folder"      },
-    {"PLIMSOLL_ENGINES", "folder of engines, as 'make engines' makes it"               },
-    {"LLAMA_ARG_*",      "llama-server's own variables, read as it reads them"         },
-    {"NO_COLOR",         "no colour, when set and not empty"                           },
-    {"XDG_DATA_HOME",    "base of the files below; $HOME/.local/share when it is unset"},
-    {NULL,               NULL                                                          },
+     "the engine to use: a llama-server, a folder with one, or an engines folder"              },
+    {"PLIMSOLL_ENGINES",         "folder of engines, as 'make engines' makes it"               },
+    {"PLIMSOLL_NVML_LIBRARY",    "NVIDIA's library to ask, instead of libnvidia-ml.so.1"       },
+    {"PLIMSOLL_NVML_TIMEOUT_MS", "how long that library may take before it is stopped; 5000"   },
+    {"LLAMA_ARG_*",              "llama-server's own variables, read as it reads them"         },
+    {"NO_COLOR",                 "no colour, when set and not empty"                           },
+    {"XDG_DATA_HOME",            "base of the files below; $HOME/.local/share when it is unset"},
+    {NULL,                       NULL                                                          },
 };
 
 static const struct pl_man_row pl_man_files[] = {

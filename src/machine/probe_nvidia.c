@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "machine/nvidia.h"
 #include "machine/probes.h"
+#include "sys/live.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -163,6 +164,30 @@ static void pl_nvidia_order_note(struct pl_machine *m)
                            "CUDA_DEVICE_ORDER=PCI_BUS_ID");
 }
 
+static int pl_nvidia_ask_visible(const void *ctx, char *out, size_t size)
+{
+    const char *list = getenv("CUDA_VISIBLE_DEVICES");
+    (void)ctx;
+    if (list == NULL)
+        return -ENOENT;
+    return pl_fmt(out, size, "%s", list) ? 0 : -E2BIG;
+}
+
+/* NVML shows all devices, whatever CUDA was told to leave out. */
+static void pl_nvidia_visible_note(const struct pl_root *root, struct pl_machine *m)
+{
+    char list[64];
+    bool any = false;
+    for (uint32_t i = 0; i < m->n_device; i++)
+        any = any || m->device[i].vendor == PL_VENDOR_NVIDIA;
+    if (!any || pl_live(root, "environment.cuda-visible-devices", pl_nvidia_ask_visible, NULL, list,
+                        sizeof(list)) < 0)
+        return;
+    pl_text_clean(list);
+    pl_machine_note(m, "CUDA_VISIBLE_DEVICES=%s hides devices from programs started from here",
+                    list);
+}
+
 static int pl_nvidia_run(const struct pl_probe_input *in, struct pl_machine *m, struct pl_err *err)
 {
     static const struct pl_nvidia_unread unasked = {PL_STATE_NOT_ASKED, "NVML was not asked"};
@@ -187,6 +212,7 @@ static int pl_nvidia_run(const struct pl_probe_input *in, struct pl_machine *m, 
         pl_nvidia_rest(cards, unasked, m);
     }
     pl_nvidia_order_note(m);
+    pl_nvidia_visible_note(in->root, m);
     free(cards);
     return 0;
 }

@@ -80,6 +80,12 @@ like "the numbering is told" "$(jq -r '.notes[]' "$T/json")" CUDA_DEVICE_ORDER
 "$PLIMSOLL" assess --json >"$T/machine.json"
 run "$PLIMSOLL" --machine "$T/machine.json" --json
 is "the machine file is read" "$status" 0
+run "$PLIMSOLL" assess --capture "$T/machine.tar" --no-redact --json
+jq -S .devices <<<"$out" >"$T/then"
+PLIMSOLL_NVML_LIBRARY='' run "$PLIMSOLL" assess --root "$T/machine.tar" --json
+is "a capture holds the answers" "$(jq -S .devices <<<"$out")" "$(cat "$T/then")"
+CUDA_VISIBLE_DEVICES=1 run "$PLIMSOLL" assess
+like "devices hidden from CUDA are told" "$out" 'CUDA_VISIBLE_DEVICES=1'
 run "$PLIMSOLL" assess
 for word in 'NVIDIA Test 10 GB' 'not asked' '397 MiB' 'software power cap' 'CUDA 13.2'; do
     like "text: $word" "$out" "$word"

@@ -56,27 +56,21 @@ real() { # "22.78 W" as a number, null for words
 
 # facts NAME JSON: the first device of the machine against what the function `raw` reads
 facts() {
-    local name=$1 json=$2 dev='.devices[0]'
-    is "$name: name" "$(jq -r "$dev.name" "$json")" "$(raw name)"
-    is "$name: uuid" "$(jq -r "$dev.uuid" "$json")" "$(raw uuid)"
-    is "$name: total" "$(jq "$dev.total.bytes" "$json")" "$(mib "$(raw total)")"
-    is "$name: reserved" "$(jq "$dev.reserved.bytes" "$json")" "$(mib "$(raw reserved)")"
-    is "$name: used" "$(jq "$dev.used.bytes" "$json")" "$(mib "$(raw used)")"
-    is "$name: available" "$(jq "$dev.available.bytes" "$json")" "$(mib "$(raw free)")"
-    is "$name: power limit" "$(jq "$dev.sensors.power_limit_watts.value" "$json")" "$(real "$(raw limit)")"
-    is "$name: power as shipped" "$(jq "$dev.sensors.power_default_watts.value" "$json")" \
-        "$(real "$(raw default)")"
-    is "$name: power at most" "$(jq "$dev.sensors.power_max_watts.value" "$json")" "$(real "$(raw most)")"
-    is "$name: temperature" "$(jq "$dev.sensors.temperature_celsius.value" "$json")" "$(real "$(raw heat)")"
-    is "$name: slowdown" "$(jq "$dev.sensors.slowdown_celsius.value" "$json")" "$(real "$(raw slow)")"
-    is "$name: clock" "$(jq "$dev.sensors.clock_mhz.value" "$json")" "$(real "$(raw clock)")"
-    is "$name: memory clock at most" "$(jq "$dev.sensors.memory_clock_max_mhz.value" "$json")" \
-        "$(real "$(raw memclock)")"
-    is "$name: state" "$(jq -r "$dev.pstate" "$json")" "$(raw pstate)"
-    local margin
+    local name=$1 json=$2 i want margin
+    local -a got
+    mapfile -t got < <(jq -r '.devices[0] | .name, .uuid, .pstate, .total.bytes, .reserved.bytes, .used.bytes,
+        .available.bytes, (.sensors | .power_limit_watts.value, .power_default_watts.value,
+        .power_max_watts.value, .temperature_celsius.value, .slowdown_celsius.value, .clock_mhz.value,
+        .memory_clock_max_mhz.value, .margin_celsius.value)' "$json")
+    local -a what=(name uuid pstate total reserved used free limit default most heat slow clock memclock)
+    for i in "${!what[@]}"; do
+        want=$(raw "${what[i]}")
+        [ "$i" -ge 3 ] && [ "$i" -le 6 ] && want=$(mib "$want")
+        [ "$i" -ge 7 ] && want=$(real "$want")
+        is "$name: ${what[i]}" "${got[i]}" "$want"
+    done
     margin=$(real "$(raw margin)")
-    [ "$margin" = null ] ||
-        is "$name: margin" "$(jq "$dev.sensors.margin_celsius.value" "$json")" "$margin"
+    [ "$margin" = null ] || is "$name: margin" "${got[14]}" "$margin"
     is "$name: nothing that was not said is a number" "$(jq '[.devices[] | (.total, .used, .available) |
         select(.bytes == 0 and .source != "measured")] | length' "$json")" 0
     sums "$name" "$json"

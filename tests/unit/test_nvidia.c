@@ -232,12 +232,64 @@ static void a_capture_is_replayed(void **state)
     pl_tree_done(&tree);
 }
 
+static void windows_below(void **state)
+{
+    (void)state;
+    pl_tree_open(&tree);
+    pl_tree_put(&tree, "proc/meminfo", "MemTotal: 1000 kB\n");
+    pl_tree_put(&tree, PL_NVML_FILE,
+                "plimsoll-nvml 1\n"
+                "library /usr/lib/wsl/lib/libnvidia-ml.so.1\n"
+                "- nvmlInit_v2 0\n"
+                "0 nvmlDeviceGetHandleByIndex_v2 0\n"
+                "0 nvmlDeviceGetMemoryInfo_v2 0 8589934592 209715200 7000000000 1380219392\n"
+                "0 nvmlDeviceGetComputeRunningProcesses_v3 0 1\n"
+                "0 process compute 77 18446744073709551615 4294967295 4294967295 x\n"
+                "end\n");
+    assess();
+    const struct pl_device *d = pl_machine_device(&m, "gpu0");
+    assert_non_null(d);
+    assert_true(d->wddm);
+    assert_int_equal(d->available.likely, 7000000000);
+    assert_int_equal(m.n_holding, 1);
+    assert_false(pl_known(m.holding[0].held));
+    pl_tree_done(&tree);
+}
+
+static void cut_short(void **state)
+{
+    (void)state;
+    pl_tree_open(&tree);
+    pl_tree_put(&tree, "proc/meminfo", "MemTotal: 1000 kB\n");
+    card("0000:01:00.0", "30000", "10DE:2684", "nvidia", "active\n");
+    card("0000:02:00.0", "30000", "10DE:2684", "nvidia", "active\n");
+    pl_tree_put(&tree, PL_NVML_FILE,
+                "plimsoll-nvml 1\n"
+                "- nvmlInit_v2 0\n"
+                "0 nvmlDeviceGetHandleByIndex_v2 0\n"
+                "0 nvmlDeviceGetName 0 NVIDIA X\n"
+                "0 nvmlDeviceGetPciInfo_v3 0 0 1 0 645140702\n");
+    assess();
+    const struct pl_device *d = pl_machine_device(&m, "gpu0");
+    assert_non_null(d);
+    assert_string_equal(d->name, "NVIDIA X");
+    assert_false(pl_known(d->total)); /* not a device with shared memory: it was not heard */
+    assert_int_equal(d->kind, PL_DEVICE_DISCRETE);
+    d = pl_machine_device(&m, "gpu1");
+    assert_non_null(d);
+    assert_string_equal(d->pci, "0000:02:00.0");
+    assert_false(pl_known(d->total));
+    assert_null(pl_machine_device(&m, "gpu2"));
+    pl_tree_done(&tree);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines),           cmocka_unit_test(damaged_lines_are_counted),
         cmocka_unit_test(words),           cmocka_unit_test(process_lists),
         cmocka_unit_test(cards_of_a_tree), cmocka_unit_test(a_capture_is_replayed),
+        cmocka_unit_test(windows_below),   cmocka_unit_test(cut_short),
     };
     return cmocka_run_group_tests_name("nvidia", tests, NULL, NULL);
 }
