@@ -218,6 +218,69 @@ is "asleep: no temperature" "$(device gpu0 '.sensors.temperature_celsius | "\(.v
     "null asleep"
 like "asleep: a note" "$(q '.notes | join("\n")')" "gpu0 sleeps"
 
+# --- the graphics of a desktop processor, told from a card in three ways, and who holds its memory
+top=$here/drm/amdgpu_top-raphael.json
+raphael() { # NAME WAY
+    new "$1" 32768000
+    card 0 "$(v .Info.PCI)" 1002 "$(v '.Info.DeviceID' | xargs printf '%04x')" \
+        "$(v '.Info.RevisionID' | xargs printf '%02x')" amdgpu
+    local dir=sys/class/drm/card0/device
+    put $dir/mem_info_vram_total "$(v '.Info."VRAM Size"')"
+    put $dir/mem_info_vram_used "$(v '.Info."VRAM Usage Size"')"
+    put $dir/mem_info_gtt_total "$(v '.Info."GTT Size"')"
+    put $dir/mem_info_gtt_used "$(v '.Info."GTT Usage Size"')"
+    put $dir/hwmon/hwmon2/temp1_input "$(v '.Sensors."Edge Temperature".value * 1000')"
+    put $dir/hwmon/hwmon2/power1_input "$(v '.Sensors."Input Power".value * 1000000')"
+    case $2 in
+    kfd)
+        put sys/class/kfd/kfd/topology/nodes/1/properties "location_id $((0x1300))
+gfx_target_version 100306"
+        ;;
+    metrics)
+        # size, 16 bits, then format and content revision
+        printf "\\x$(v .header.structure_size | xargs printf %x)\\x00\\x0$(v .header.format_revision)\\x0$(v \
+            .header.content_revision)" >"$root/$dir/gpu_metrics"
+        head -c $(($(v .header.structure_size) - 4)) /dev/zero >>"$root/$dir/gpu_metrics"
+        ;;
+    rail)
+        put $dir/hwmon/hwmon2/in1_label vddnb
+        ;;
+    carveout)
+        put $dir/uma/carveout 0
+        ;;
+    esac
+}
+for way in kfd metrics rail carveout none; do
+    raphael "raphael-$way" $way
+    assess "raphael-$way"
+    is "raphael: told by $way" "$(device gpu0 .kind)" "$([ $way = none ] && echo discrete || echo integrated)"
+done
+raphael raphael kfd
+jq -r '.fdinfo | to_entries[] | "\(.key) \(.value.VRAM) \(.value.GTT) \(.value.name)"' "$top" >"$T/clients"
+while read -r pid vram gtt name; do
+    printf 'drm-driver:\tamdgpu\ndrm-client-id:\t%s\ndrm-pdev:\t%s\ndrm-resident-vram:\t%s MiB\ndrm-resident-gtt:\t%s MiB\n' \
+        "$pid" "$(v .Info.PCI)" "$vram" "$gtt" >"$T/fdinfo"
+    client "$pid" 9 "$name" "$T/fdinfo"
+done <"$T/clients"
+assess raphael
+is "raphael: gfx" "$(device gpu0 .compute_capability)" "$(v .Info.gfx_target_version)"
+is "raphael: watts" "$(device gpu0 .sensors.power_watts.value)" "$(v '.Sensors."Input Power".value')"
+is "raphael: degrees, no limit known" \
+    "$(device gpu0 '.sensors | "\(.temperature_celsius.value) \(.slowdown_celsius.value)"')" \
+    "$(v '.Sensors."Edge Temperature".value') null"
+is "raphael: gtt" "$(pool gtt0 capacity)" "$(v '.Info."GTT Size"')"
+is "raphael: programs get memory of" "$(device gpu0 .pool)" gtt0
+# sum POOL: what all consumers hold of it, in MiB
+sum() {
+    q "[.consumers[].devices[] | select(.pool == \"$1\") | .held.bytes] | add // 0 | . / $MIB"
+}
+if [ "$(q '.consumers | length')" -gt 0 ]; then
+    is "raphael: held of the carve-out" "$(sum gpu0)" "$(v '[.fdinfo[].VRAM] | add')"
+    is "raphael: held of the GTT" "$(sum gtt0)" "$(v '[.fdinfo[].GTT] | add')"
+else
+    skip "raphael: what is held" "consumers are not reported"
+fi
+
 # --- Strix Halo: the same chip with different carve-outs. vram and gtt in bytes as users report them
 # (nix-amd-ai issue 42; memtest_vulkan issue 66; llamacpp-rocm issue 9); 128 GiB are built in.
 halo() { # NAME VRAM GTT PAGES
