@@ -313,6 +313,9 @@ while read -r name vram gtt pages of; do
     is "$name: programs get memory of" "$(device gpu0 .pool)" "$of"
     is "$name: all roots within 128 GiB" \
         "$(q '[.pools[] | select(.parent == null) | .capacity.bytes] | add <= 137438953472')" true
+    is "$name: a model's device memory is charged to" \
+        "$("$PLIMSOLL" estimate qwen3-8b:q4_k_m --machine "$T/json" -ngl 99 -c 4096 --json |
+            jq -r '[.pools[].pool] | join(" ")')" "ram $of"
     is "$name: not more than ram has" "$(device gpu0 ".available.bytes <= $(pool "$of" available)")" true
 done <<END
 halo-4g 4294967296 103079215104 25165824 gtt0

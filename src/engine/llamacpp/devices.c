@@ -95,12 +95,25 @@ static void pl_devices_add(struct pl_used_devices *all, const struct pl_machine 
     all->n++;
 }
 
+/* The carve-out of a chip whose programs get their memory elsewhere (GTT). */
+static bool pl_pool_is_idle(const struct pl_machine *m, const struct pl_pool *p)
+{
+    for (uint32_t i = 0; i < m->n_device; i++) {
+        const struct pl_device *d = &m->device[i];
+        if (pl_streq(d->id, p->name))
+            return d->pool[0] != '\0' && !pl_streq(d->pool, p->name);
+    }
+    return false;
+}
+
 /* A pool that devices take memory from: their own, or the one they share with the CPU. The host's
  * child of a shared pool is "ram". */
 static bool pl_pool_is_device(const struct pl_machine *m, const struct pl_pool *p)
 {
-    if (p->kind == PL_POOL_DEDICATED || pl_device_of_pool(m, p->name) != NULL)
+    if (pl_device_of_pool(m, p->name) != NULL)
         return true;
+    if (p->kind == PL_POOL_DEDICATED)
+        return !pl_pool_is_idle(m, p);
     if (p->kind != PL_POOL_UNIFIED || pl_streq(p->name, "ram"))
         return false;
     for (uint32_t i = 0; i < m->n_pool; i++) { /* the parent of others is no device itself */
