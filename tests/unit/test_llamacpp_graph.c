@@ -7,6 +7,7 @@
 #include "engine/llamacpp/graph_compute.h"
 #include "engine/llamacpp/graph_place.h"
 #include "engine/llamacpp/graph_recipe.h"
+#include "engine/llamacpp/graph_split.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -250,6 +251,49 @@ static void an_input_that_is_never_read_stays(void **state)
     assert_int_equal(placed(), 1024 + 64 + 64);
 }
 
+/* Two products, the second with a weight of the host: its operand crosses over, and back. */
+static void what_crosses_is_copied_at_the_splits_start(void **state)
+{
+    (void)state;
+    const uint64_t ne[4] = {64, 64, 1, 1};
+    pl_tid on_device = pl_net_external(&g, "a", PL_T_F32, ne);
+    pl_tid on_host = pl_net_external(&g, "b", PL_T_F32, ne);
+    pl_net_at(&g, on_device)->flags |= PL_T_WEIGHT;
+    pl_net_at(&g, on_device)->backend = 0;
+    pl_net_at(&g, on_host)->flags |= PL_T_WEIGHT;
+    pl_net_at(&g, on_host)->backend = 1;
+    pl_tid x = pl_net_mul_mat(&g, on_device, pl_net_input(&g, PL_T_F32, 64, 1, 1, 1));
+    pl_net_expand(&g, pl_net_mul_mat(&g, on_host, x));
+    struct pl_split_rules rules = {.n_backend = 2, .op_offload = true, .n_copies = 1};
+    struct pl_place_plan plan = {
+        .align = {64, 64}
+    };
+    uint64_t bytes[2] = {0};
+    assert_true(pl_net_split(&g, &rules, &plan));
+    assert_true(pl_net_place(&g, &plan, bytes));
+    assert_int_equal(bytes[0], 512); /* the input's copy and the first product */
+    assert_int_equal(bytes[1], 512); /* the product's copy where the input was, the second */
+}
+
+/* A large batch pulls the product to the device, and the host's weight with it. */
+static void large_batches_take_host_weights_along(void **state)
+{
+    (void)state;
+    const uint64_t ne[4] = {64, 64, 1, 1};
+    pl_tid w = pl_net_external(&g, "w", PL_T_F32, ne);
+    pl_net_at(&g, w)->flags |= PL_T_WEIGHT;
+    pl_net_at(&g, w)->backend = 1;
+    pl_net_expand(&g, pl_net_mul_mat(&g, w, pl_net_input(&g, PL_T_F32, 64, 32, 1, 1)));
+    struct pl_split_rules rules = {.n_backend = 2, .op_offload = true, .n_copies = 1};
+    struct pl_place_plan plan = {
+        .align = {64, 64}
+    };
+    uint64_t bytes[2] = {0};
+    assert_true(pl_net_split(&g, &rules, &plan));
+    assert_true(pl_net_place(&g, &plan, bytes));
+    assert_int_equal(bytes[0], 64 * 64 * 4 + 2 * 64 * 32 * 4);
+}
+
 static void operands_that_lack_fail_the_net(void **state)
 {
     (void)state;
@@ -291,6 +335,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_dying_operand_is_taken_over, start, end),
         cmocka_unit_test_setup_teardown(a_view_keeps_its_owner, start, end),
         cmocka_unit_test_setup_teardown(an_input_that_is_never_read_stays, start, end),
+        cmocka_unit_test_setup_teardown(what_crosses_is_copied_at_the_splits_start, start, end),
+        cmocka_unit_test_setup_teardown(large_batches_take_host_weights_along, start, end),
         cmocka_unit_test_setup_teardown(operands_that_lack_fail_the_net, start, end),
         cmocka_unit_test(recipes_are_whole),
     };

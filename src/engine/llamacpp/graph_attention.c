@@ -118,7 +118,10 @@ static pl_tid pl_b_mask(struct pl_build *b, bool cached, bool swa)
 static pl_tid pl_b_cache(struct pl_build *b, uint32_t type, uint64_t width)
 {
     const uint64_t ne[4] = {width, pl_cache_cells(b, pl_b_layer(b)->windowed), b->r->n_stream, 1};
-    return pl_net_external(b->g, "cache", type, ne);
+    pl_tid t = pl_net_external(b->g, "cache", type, ne);
+    if (t != 0 && b->place != NULL)
+        pl_net_at(b->g, t)->backend = pl_b_backend(b, pl_place_cache(b->place, (uint32_t)b->il));
+    return t;
 }
 
 static pl_tid pl_b_merged(struct pl_build *b, pl_tid cache)
@@ -244,6 +247,8 @@ static pl_tid pl_b_mha(struct pl_build *b, struct pl_qkv c, const struct pl_atte
             return 0;
         const struct pl_t p = *pl_net_at(g, t);
         t = pl_net_cont_4d(g, t, p.ne[0] * p.ne[1], p.ne[2] * p.ne[3], 1, 1);
+        if (t != 0 && b->place != NULL && !b->place->kv_offload)
+            pl_net_at(g, t)->backend = pl_b_backend(b, PL_PLACE_HOST);
     }
     pl_net_expand(g, t);
     return t;

@@ -36,6 +36,39 @@ const struct pl_weight_index *pl_weight_index_new(struct pl_arena *a, const stru
     return x;
 }
 
+/* Where a weight lies; one that lies in several places is taken from its layer's. */
+static pl_tid pl_b_placed(struct pl_build *b, pl_tid t, const struct pl_tensor *tensor)
+{
+    if (t == 0)
+        return 0;
+    struct pl_t *p = pl_net_at(b->g, t);
+    p->flags |= PL_T_WEIGHT;
+    if (b->place == NULL)
+        return t;
+    uint32_t at = pl_place_tensor(b->place, tensor), wanted = PL_PLACE_HOST;
+    if (b->in_layer)
+        wanted = b->place->layer[b->il];
+    else if (b->after)
+        wanted = b->place->layer[b->place->n_layer];
+    if (!(at & (1u << wanted))) {
+        for (wanted = 0; wanted < b->place->n_place && !(at & (1u << wanted)); wanted++)
+            continue;
+    }
+    if (wanted >= b->place->n_place)
+        wanted = PL_PLACE_HOST;
+    p->backend = pl_b_backend(b, wanted);
+    if (wanted == PL_PLACE_HOST && b->converted != NULL && b->converted(tensor, b->converted_with))
+        p->flags |= PL_T_CONVERTED;
+    return t;
+}
+
+int16_t pl_b_backend(const struct pl_build *b, uint32_t place)
+{
+    if (b->place == NULL)
+        return 0;
+    return (int16_t)(place == PL_PLACE_HOST ? b->place->n_place - 1 : place - 1);
+}
+
 pl_tid pl_b_weight(struct pl_build *b, const char *name, const char *suffix)
 {
     char full[128];
@@ -48,7 +81,7 @@ pl_tid pl_b_weight(struct pl_build *b, const char *name, const char *suffix)
          at = (at + 1) & b->index->mask) {
         const struct pl_tensor *t = b->index->slot[at];
         if (pl_streq(t->name, full))
-            return pl_net_external(b->g, t->name, t->type, t->ne);
+            return pl_b_placed(b, pl_net_external(b->g, t->name, t->type, t->ne), t);
     }
     return 0;
 }
@@ -81,6 +114,11 @@ static pl_tid pl_b_lacks(struct pl_build *b, const char *weight)
 pl_tid pl_b_norm(struct pl_build *b, pl_tid x, const char *weight, enum pl_norm_kind kind)
 {
     pl_tid t = pl_net_same(b->g, kind == PL_NORM_RMS ? PL_OP_RMS_NORM : PL_OP_NORM, x);
+    /* llama-context.cpp, graph_get_cb: small batches and full offload keep norms with their layer
+     */
+    if (t != 0 && b->place != NULL && b->in_layer && !pl_streq(weight, "-") &&
+        (b->batch.n_tokens < 32 || b->place->n_gpu_layers > b->place->n_layer))
+        pl_net_at(b->g, t)->backend = pl_b_backend(b, b->place->layer[b->il]);
     pl_tid w = pl_b_weight(b, weight, ".weight"), bias = pl_b_weight(b, weight, ".bias");
     if (w == 0) /* a few files name it so */
         w = pl_b_weight(b, weight, "");

@@ -7,6 +7,7 @@
 #include "domain/settings.h"
 #include "engine/llamacpp/arch.h"
 #include "engine/llamacpp/graph_ops.h"
+#include "engine/llamacpp/placement.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,7 +39,12 @@ struct pl_build {
     uint64_t n_pos; /* position values per token */
     bool no_flash;  /* the engine turns flash attention off for this architecture */
     uint64_t every; /* of the condition "every" */
-    bool in_layer;  /* names of weights belong to layer il */
+    const struct pl_placement *place; /* NULL: all on the host */
+    /* is a host weight converted for the host's own kernels? NULL: none is */
+    bool (*converted)(const struct pl_tensor *t, const void *with);
+    const void *converted_with;
+    bool after;    /* the layers are done */
+    bool in_layer; /* names of weights belong to layer il */
     /* inputs, made when first used; [1]: of the window's cache */
     pl_tid pos, out_ids, k_idxs[2], v_idxs[2], mask[2], rot_k[2], rot_v[2], state_rows, scale;
     pl_tid embd;
@@ -50,6 +56,9 @@ struct pl_build {
 };
 
 const struct pl_weight_index *pl_weight_index_new(struct pl_arena *a, const struct pl_model *m);
+
+/* The number of a place's backend: devices first, the host last. */
+int16_t pl_b_backend(const struct pl_build *b, uint32_t place);
 
 /* A weight by its short name: "attn_q" is blk.IL.attn_q.weight within a layer; a name with a suffix
  * of its own (".bias") is taken as it is. 0 when the model has none. */

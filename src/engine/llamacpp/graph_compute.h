@@ -22,8 +22,26 @@ struct pl_compute {
 bool pl_graph_compute(const struct pl_model *m, const struct pl_net *net,
                       const struct pl_resolved *r, struct pl_compute *ret);
 
+/* Where devices take part. */
+struct pl_compute_where {
+    const struct pl_placement *place;
+    bool op_offload; /* --op-offload */
+    bool pipeline;   /* several devices work on several batches at once: inputs exist four times */
+    bool reorders;   /* the devices are Vulkan's */
+    uint64_t align[PL_PLACES_MAX]; /* of each place's buffers; 0 = usual */
+    /* is a host weight converted for the host's own kernels? NULL: none is */
+    bool (*converted)(const struct pl_tensor *t, const void *with);
+    const void *converted_with;
+};
+
+/* Bytes of the compute buffer of every place. False as above. */
+bool pl_graph_compute_placed(const struct pl_model *m, const struct pl_net *net,
+                             const struct pl_resolved *r, const struct pl_compute_where *where,
+                             uint64_t ret[PL_PLACES_MAX]);
+
 /* One batch; the graph is left in g for those who look at it. */
 bool pl_graph_build(const struct pl_model *m, const struct pl_net *net, const struct pl_resolved *r,
-                    const struct pl_graph_batch *batch, struct pl_net_graph *g);
+                    const struct pl_graph_batch *batch, const struct pl_compute_where *where,
+                    struct pl_net_graph *g);
 
 #endif

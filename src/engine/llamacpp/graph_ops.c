@@ -72,11 +72,25 @@ uint64_t pl_net_elements(const struct pl_net_graph *g, pl_tid t)
     return pl_mul_sat(pl_mul_sat(p->ne[0], p->ne[1]), pl_mul_sat(p->ne[2], p->ne[3]));
 }
 
-/* Of a tensor that is no view: all are contiguous. */
+/* Elements of a row apart from each other: a transposed view. */
+static bool pl_strided(const struct pl_t *p)
+{
+    const struct pl_tensor_type *t = pl_tensor_type(p->type);
+    return t != NULL && t->block_elements == 1 && p->nb[0] != t->block_bytes;
+}
+
+/* From the first element to the end of the last one (ggml_nbytes). */
 uint64_t pl_net_bytes(const struct pl_net_graph *g, pl_tid t)
 {
     const struct pl_t *p = pl_net_at(g, t);
-    return pl_mul_sat(p->nb[3], p->ne[3]);
+    if (p->ne[0] == 0 || p->ne[1] == 0 || p->ne[2] == 0 || p->ne[3] == 0)
+        return 0;
+    uint64_t bytes = pl_row_bytes(p->type, p->ne[0]);
+    if (p->nb[0] > bytes || pl_strided(p))
+        bytes = pl_add_sat(pl_mul_sat(p->ne[0] - 1, p->nb[0]), pl_row_bytes(p->type, 1));
+    for (int i = 1; i < 4; i++)
+        bytes = pl_add_sat(bytes, pl_mul_sat(p->ne[i] - 1, p->nb[i]));
+    return bytes;
 }
 
 bool pl_net_contiguous(const struct pl_net_graph *g, pl_tid t)

@@ -72,10 +72,12 @@ enum pl_op {
 };
 
 enum pl_tensor_flag {
-    PL_T_INPUT = 1,    /* set by the host before the graph runs: placed first */
-    PL_T_OUTPUT = 2,   /* never freed */
-    PL_T_EXTERNAL = 4, /* has memory of its own: weights, caches */
-    PL_T_SEEN = 8,     /* already in the order of evaluation */
+    PL_T_INPUT = 1,      /* set by the host before the graph runs: placed first */
+    PL_T_OUTPUT = 2,     /* never freed */
+    PL_T_EXTERNAL = 4,   /* has memory of its own: weights, caches */
+    PL_T_SEEN = 8,       /* already in the order of evaluation */
+    PL_T_WEIGHT = 16,    /* external, read only */
+    PL_T_CONVERTED = 32, /* a weight in the layout of the host's own kernels */
 };
 
 #define PL_T_SRC_MAX 8

@@ -239,6 +239,7 @@ void pl_recipe_run(struct pl_build *b, const char *text)
     for (b->il = 0; b->il < b->net->n_layer && !b->g->failed; b->il++)
         pl_run_part(b, layers + 1, tail);
     b->in_layer = false;
+    b->after = true;
     b->il = 0;
     pl_run_part(b, tail + 1, end);
 }

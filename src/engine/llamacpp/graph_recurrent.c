@@ -6,7 +6,10 @@
 pl_tid pl_b_state_store(struct pl_build *b, uint64_t values)
 {
     const uint64_t ne[4] = {values, b->r->n_seq, 1, 1};
-    return pl_net_external(b->g, "state", PL_T_F32, ne);
+    pl_tid t = pl_net_external(b->g, "state", PL_T_F32, ne);
+    if (t != 0 && b->place != NULL)
+        pl_net_at(b->g, t)->backend = pl_b_backend(b, pl_place_cache(b->place, (uint32_t)b->il));
+    return t;
 }
 
 pl_tid pl_b_state_rows(struct pl_build *b)
