@@ -1,7 +1,5 @@
-/* The one file that calls libnvidia-ml, in the child that may be killed (machine/nvml.h). The
- * binary interface is declared here: NVIDIA's header is not needed to build, nor the library to
- * run. */
-#include "machine/nvml.h"
+/* Opens libnvidia-ml and calls it, in the child that may be killed (machine/nvml.h). */
+#include "machine/nvml_abi.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,81 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-typedef struct pl_nvml_device_st *pl_nvml_device; /* opaque */
-
-/* Structures of nvml.h, by their documented layout (NVML API reference, "Struct Reference"). */
-struct pl_nvml_memory_v1 {
-    unsigned long long total, free, used;
-};
-struct pl_nvml_memory_v2 {
-    unsigned int version; /* size | 2 << 24 */
-    unsigned long long total, reserved, free, used;
-};
-struct pl_nvml_pci {
-    char bus_id_legacy[16];
-    unsigned int domain, bus, device, device_id, subsystem_id;
-    char bus_id[32];
-};
-struct pl_nvml_attributes {
-    unsigned int multiprocessors, copy, decoders, encoders, jpeg, ofa, gpu_slices, compute_slices;
-    unsigned long long memory_mib;
-};
-struct pl_nvml_margin {
-    unsigned int version; /* size | 1 << 24 */
-    int margin;
-};
-struct pl_nvml_process_v1 {
-    unsigned int pid;
-    unsigned long long used;
-};
-struct pl_nvml_process_v2 { /* of _v2 and _v3 */
-    unsigned int pid;
-    unsigned long long used;
-    unsigned int gpu_instance, compute_instance;
-};
-
-#define PL_NVML_STRUCT_VERSION(type, version) ((unsigned int)(sizeof(type) | (version) << 24))
-
-/* A driver that writes a longer structure than the one we know must not hit our stack. */
-#define PL_NVML_SLACK 512
-#define PL_NVML_PROCESSES_MAX 1024 /* entries of one list */
-#define PL_NVML_TRIES 4            /* a list that grows while it is read */
-
-struct pl_nvml_session {
-    void *library;
-    int fd, error;
-};
-
-typedef int (*pl_nvml_fn_void)(void);
-typedef int (*pl_nvml_fn_text)(pl_nvml_device, char *, unsigned int);
-typedef int (*pl_nvml_fn_system_text)(char *, unsigned int);
-typedef int (*pl_nvml_fn_process_name)(unsigned int, char *, unsigned int);
-typedef int (*pl_nvml_fn_system_uint)(unsigned int *);
-typedef int (*pl_nvml_fn_uint)(pl_nvml_device, unsigned int *);
-typedef int (*pl_nvml_fn_uints)(pl_nvml_device, unsigned int *, unsigned int *);
-typedef int (*pl_nvml_fn_uint_of)(pl_nvml_device, unsigned int, unsigned int *);
-typedef int (*pl_nvml_fn_ullong)(pl_nvml_device, unsigned long long *);
-typedef int (*pl_nvml_fn_struct)(pl_nvml_device, void *);
-typedef int (*pl_nvml_fn_handle)(unsigned int, pl_nvml_device *);
-typedef int (*pl_nvml_fn_mig_handle)(pl_nvml_device, unsigned int, pl_nvml_device *);
-typedef int (*pl_nvml_fn_list)(pl_nvml_device, unsigned int *, void *);
-
-/* dlsym gives an object pointer; POSIX lets it become a function pointer, ISO C has no cast. */
-#define PL_NVML_FN(type, pointer, symbol)                                                          \
-    type pointer = NULL;                                                                           \
-    {                                                                                              \
-        void *found_ = (symbol);                                                                   \
-        memcpy(&pointer, &found_, sizeof(pointer));                                                \
-    }
-
-static void *pl_nvml_symbol(const struct pl_nvml_session *s, const char *name)
+void *pl_nvml_symbol(const struct pl_nvml_session *s, const char *name)
 {
     return dlsym(s->library, name);
 }
 
-/* One line, in one write: a pipe keeps it whole. Control characters would end it early. */
-__attribute__((format(printf, 2, 3))) static void pl_nvml_say(struct pl_nvml_session *s,
-                                                              const char *fmt, ...)
+void pl_nvml_say(struct pl_nvml_session *s, const char *fmt, ...)
 {
     char line[480];
     va_list ap;
@@ -108,9 +37,8 @@ __attribute__((format(printf, 2, 3))) static void pl_nvml_say(struct pl_nvml_ses
     }
 }
 
-/* UNIT CALL CODE, and the numbers after a success. */
-static void pl_nvml_say_values(struct pl_nvml_session *s, const char *unit, const char *call,
-                               int code, const uint64_t *value, int n)
+void pl_nvml_say_values(struct pl_nvml_session *s, const char *unit, const char *call, int code,
+                        const uint64_t *value, int n)
 {
     char text[4 * 24] = "";
     for (int i = 0; code == PL_NVML_SUCCESS && i < n; i++) {
@@ -215,76 +143,6 @@ static void pl_nvml_ask_text(struct pl_nvml_session *s, const char *unit, const 
         pl_nvml_say(s, "%s %s 0 %s", unit, call, text);
     else
         pl_nvml_say(s, "%s %s %d", unit, call, code);
-}
-
-/* Bytes of one entry of a list. Some drivers of the R535 series answer _v3 with entries that end in
- * eight more bytes (protected memory of confidential computing). They are those that have the call
- * for the sizes of such memory and not yet the list that replaced the longer entries. */
-static size_t pl_nvml_entry(const struct pl_nvml_session *s, const char *version)
-{
-    if (version[0] == '\0')
-        return sizeof(struct pl_nvml_process_v1);
-    if (pl_streq(version, "_v3") &&
-        pl_nvml_symbol(s, "nvmlDeviceGetConfComputeMemSizeInfo") != NULL &&
-        pl_nvml_symbol(s, "nvmlDeviceGetRunningProcessDetailList") == NULL)
-        return sizeof(struct pl_nvml_process_v2) + sizeof(unsigned long long);
-    return sizeof(struct pl_nvml_process_v2);
-}
-
-static void pl_nvml_say_process(struct pl_nvml_session *s, const char *unit, const char *kind,
-                                const unsigned char *entry, bool v1)
-{
-    struct pl_nvml_process_v2 p = {.gpu_instance = UINT32_MAX, .compute_instance = UINT32_MAX};
-    char name[PL_NVML_SLACK] = "";
-    memcpy(&p, entry, v1 ? sizeof(struct pl_nvml_process_v1) : sizeof(p));
-    void *symbol = pl_nvml_symbol(s, "nvmlSystemGetProcessName");
-    if (symbol != NULL) {
-        PL_NVML_FN(pl_nvml_fn_process_name, fn, symbol)
-        if (fn(p.pid, name, 256) != PL_NVML_SUCCESS)
-            name[0] = '\0';
-        name[256] = '\0';
-    }
-    pl_nvml_say(s, "%s process %s %u %llu %u %u%s%s", unit, kind, p.pid, p.used,
-                v1 ? UINT32_MAX : p.gpu_instance, v1 ? UINT32_MAX : p.compute_instance,
-                name[0] != '\0' ? " " : "", name);
-}
-
-static void pl_nvml_ask_list(struct pl_nvml_session *s, const char *unit, enum pl_nvml_call_id id,
-                             pl_nvml_device device)
-{
-    static const char *const versions[] = {"_v3", "_v2", ""};
-    const char *base = pl_nvml_calls[id].symbol;
-    const char *kind = id == PL_NVML_PROCESSES_COMPUTE    ? "compute"
-                       : id == PL_NVML_PROCESSES_GRAPHICS ? "graphics"
-                                                          : "mps";
-    char call[PL_NVML_CALL_TEXT_MAX];
-    void *symbol = NULL;
-    size_t v = 0;
-    for (; symbol == NULL && v < sizeof(versions) / sizeof(versions[0]); v++) {
-        (void)PL_FMT(call, "%s%s", base, versions[v]);
-        symbol = pl_nvml_symbol(s, call);
-    }
-    if (symbol == NULL) {
-        pl_nvml_say(s, "%s %s %d", unit, base, PL_NVML_NO_SYMBOL);
-        return;
-    }
-    v--;
-    size_t entry = pl_nvml_entry(s, versions[v]);
-    /* room for entries of twice the size: another layout we do not know stays inside */
-    unsigned char *list = calloc(PL_NVML_PROCESSES_MAX, 2 * entry);
-    unsigned int n = 0, room = list != NULL ? 64 : 0;
-    int code = PL_NVML_INSUFFICIENT_SIZE;
-    PL_NVML_FN(pl_nvml_fn_list, fn, symbol)
-    for (int i = 0; list != NULL && code == PL_NVML_INSUFFICIENT_SIZE && i < PL_NVML_TRIES; i++) {
-        n = room;
-        code = fn(device, &n, list);
-        room = n > room && n < PL_NVML_PROCESSES_MAX / 2 ? n * 2 : PL_NVML_PROCESSES_MAX;
-    }
-    uint64_t count = n;
-    pl_nvml_say_values(s, unit, call, code, &count, 1);
-    for (unsigned int i = 0; code == PL_NVML_SUCCESS && i < n && i < PL_NVML_PROCESSES_MAX; i++)
-        pl_nvml_say_process(s, unit, kind, list + i * entry, versions[v][0] == '\0');
-    free(list);
 }
 
 /* Returns the code; PL_NVML_NO_SYMBOL for lists and texts, which nobody asks again. */

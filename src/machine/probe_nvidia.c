@@ -15,10 +15,12 @@
 struct pl_nvidia_unread {
     enum pl_state state;
     const char *why;
+    bool useless; /* nor could programs started here use it */
 };
 
 /* A card NVML did not speak of. One that programs could use through NVIDIA's driver gets a pool, of
- * which nothing is known; another driver's has none. */
+ * which nothing is known; another driver's has none, nor one whose library is not here: CUDA comes
+ * with it. */
 static void pl_nvidia_unasked(const struct pl_nvidia_card *c, struct pl_nvidia_unread all,
                               const char *version, struct pl_machine *m)
 {
@@ -28,9 +30,9 @@ static void pl_nvidia_unasked(const struct pl_nvidia_card *c, struct pl_nvidia_u
     bool ours = pl_streq(c->driver, "nvidia");
     struct pl_nvidia_unread u = all;
     if (c->suspended)
-        u = (struct pl_nvidia_unread){PL_STATE_ASLEEP, "asleep: asking would wake it"};
+        u = (struct pl_nvidia_unread){PL_STATE_ASLEEP, "asleep: asking would wake it", false};
     else if (!ours)
-        u = (struct pl_nvidia_unread){PL_STATE_UNSUPPORTED, "not with NVIDIA's driver"};
+        u = (struct pl_nvidia_unread){PL_STATE_UNSUPPORTED, "not with NVIDIA's driver", true};
     d->vendor = PL_VENDOR_NVIDIA;
     d->power = c->suspended ? PL_POWER_ASLEEP : PL_POWER_UNKNOWN;
     (void)PL_FMT(d->pci, "%s", c->pci);
@@ -52,7 +54,7 @@ static void pl_nvidia_unasked(const struct pl_nvidia_card *c, struct pl_nvidia_u
                         d->pci, c->driver[0] != '\0' ? c->driver : "none");
         return;
     }
-    struct pl_pool *p = pl_machine_add_pool(m, d->id, PL_POOL_DEDICATED);
+    struct pl_pool *p = u.useless ? NULL : pl_machine_add_pool(m, d->id, PL_POOL_DEDICATED);
     if (p == NULL)
         return;
     (void)PL_FMT(d->pool, "%s", d->id);
@@ -71,14 +73,16 @@ static void pl_nvidia_rest(const struct pl_nvidia_cards *cards, struct pl_nvidia
     }
 }
 
-/* What is wrong with the library as a whole. */
-static void pl_nvidia_answers_note(const struct pl_nvml_answers *a, struct pl_machine *m)
+/* What is wrong with the library as a whole. True when it does not work at all. */
+static bool pl_nvidia_answers_note(const struct pl_nvml_answers *a, struct pl_machine *m)
 {
     const struct pl_nvml_answer *init = &a->system[PL_NVML_INIT];
     const struct pl_nvml_answer *count = &a->system[PL_NVML_COUNT];
-    if (a->library[0] == '\0' && a->failure[0] != '\0')
+    bool missing = a->library[0] == '\0' && a->failure[0] != '\0';
+    bool broken = init->asked && init->code != PL_NVML_SUCCESS;
+    if (missing)
         pl_machine_note(m, "NVIDIA driver without NVML, its library: %.100s", a->failure);
-    else if (init->asked && init->code != PL_NVML_SUCCESS)
+    else if (broken)
         pl_machine_note(m, "NVML does not start: %s", pl_nvml_code_text(init->code));
     else if (count->asked && count->code == PL_NVML_SUCCESS &&
              count->value[0] > PL_NVML_DEVICES_MAX)
@@ -86,6 +90,7 @@ static void pl_nvidia_answers_note(const struct pl_nvml_answers *a, struct pl_ma
                         (unsigned long long)count->value[0], PL_NVML_DEVICES_MAX);
     if (a->skipped > 0)
         pl_machine_note(m, "%u lines of NVML's answers could not be read", a->skipped);
+    return missing || broken;
 }
 
 /* Answers there are: devices from them, then the cards they do not speak of. */
@@ -93,11 +98,12 @@ static void pl_nvidia_answered(const char *text, size_t len, struct pl_nvidia_ca
                                struct pl_machine *m)
 {
     struct pl_nvml_answers *a = malloc(sizeof(*a));
-    struct pl_nvidia_unread why = {PL_STATE_PLAIN, "NVML said nothing of it"};
+    struct pl_nvidia_unread why = {.why = "NVML said nothing of it"};
     if (a == NULL || !pl_nvml_parse(text, len, a)) {
         pl_machine_note(m, "NVML's answers cannot be read: NVIDIA devices are unknown");
     } else {
-        pl_nvidia_answers_note(a, m);
+        if (pl_nvidia_answers_note(a, m))
+            why = (struct pl_nvidia_unread){.why = "NVML does not work here", .useless = true};
         pl_nvidia_from_answers(a, cards, m);
     }
     free(a);
@@ -113,8 +119,8 @@ static void pl_nvidia_sample(const struct pl_probe_input *in, struct pl_nvidia_c
     int rc = pl_nvml_sample(in->options->sampler, &text, &ms, &err);
     if (rc == -ETIMEDOUT)
         pl_machine_note(m,
-                        "NVML did not answer within %llu ms and was stopped: NVIDIA's devices are "
-                        "known in part or not at all",
+                        "NVML did not answer within %llu ms and was stopped: not all is known "
+                        "(PLIMSOLL_NVML_TIMEOUT_MS gives it more)",
                         (unsigned long long)ms);
     else if (rc < 0)
         pl_machine_note(m, "%.100s: what it had not said is unknown", err.what);
@@ -125,8 +131,7 @@ static void pl_nvidia_sample(const struct pl_probe_input *in, struct pl_nvidia_c
     if (text.len > 0)
         pl_nvidia_answered(pl_str_get(&text), text.len, cards, m);
     else
-        pl_nvidia_rest(cards, (struct pl_nvidia_unread){PL_STATE_PLAIN, "NVML could not be asked"},
-                       m);
+        pl_nvidia_rest(cards, (struct pl_nvidia_unread){.why = "NVML could not be asked"}, m);
     pl_str_done(&text);
 }
 
@@ -190,7 +195,8 @@ static void pl_nvidia_visible_note(const struct pl_root *root, struct pl_machine
 
 static int pl_nvidia_run(const struct pl_probe_input *in, struct pl_machine *m, struct pl_err *err)
 {
-    static const struct pl_nvidia_unread unasked = {PL_STATE_NOT_ASKED, "NVML was not asked"};
+    static const struct pl_nvidia_unread unasked = {PL_STATE_NOT_ASKED, "NVML was not asked",
+                                                    false};
     const char *library = getenv("PLIMSOLL_NVML_LIBRARY");
     struct pl_nvidia_cards *cards = malloc(sizeof(*cards));
     if (cards == NULL)

@@ -256,6 +256,29 @@ static void windows_below(void **state)
     pl_tree_done(&tree);
 }
 
+/* Without its library nobody here can use a card: it is shown, and is no place for a model. */
+static void no_library(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {
+        "plimsoll-nvml 1\nfailure libnvidia-ml.so.1: cannot open\nend\n",
+        "plimsoll-nvml 1\nlibrary /lib/x\n- nvmlInit_v2 18\nend\n",
+    };
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        pl_tree_open(&tree);
+        pl_tree_put(&tree, "proc/meminfo", "MemTotal: 1000 kB\n");
+        card("0000:01:00.0", "30000", "10DE:2684", "nvidia", "active\n");
+        pl_tree_put(&tree, PL_NVML_FILE, answers[i]);
+        assess();
+        const struct pl_device *d = pl_machine_device(&m, "gpu0");
+        assert_non_null(d);
+        assert_string_equal(d->pool, "");
+        assert_null(pl_machine_pool(&m, "gpu0"));
+        assert_false(pl_known(d->total));
+        pl_tree_done(&tree);
+    }
+}
+
 static void cut_short(void **state)
 {
     (void)state;
@@ -289,7 +312,8 @@ int main(void)
         cmocka_unit_test(lines),           cmocka_unit_test(damaged_lines_are_counted),
         cmocka_unit_test(words),           cmocka_unit_test(process_lists),
         cmocka_unit_test(cards_of_a_tree), cmocka_unit_test(a_capture_is_replayed),
-        cmocka_unit_test(windows_below),   cmocka_unit_test(cut_short),
+        cmocka_unit_test(windows_below),   cmocka_unit_test(no_library),
+        cmocka_unit_test(cut_short),
     };
     return cmocka_run_group_tests_name("nvidia", tests, NULL, NULL);
 }
