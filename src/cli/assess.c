@@ -6,6 +6,8 @@
 #include "cli/machine.h"
 #include "cli/sample.h"
 #include "cli/verbs.h"
+#include "machine/device_machine.h"
+#include "report/device_rows.h"
 #include "report/explain.h"
 #include "report/machine.h"
 
@@ -42,6 +44,26 @@ static uint32_t pl_assess_rows(const struct pl_cli *cli)
     return n == 0 ? 1 : n < PL_CONSUMERS_MAX ? (uint32_t)n : PL_CONSUMERS_MAX;
 }
 
+/* --devices [WORD] */
+static int pl_assess_devices(struct pl_cli *cli)
+{
+    const char *word = cli->n_arg > 0 ? cli->arg[0] : NULL;
+    uint32_t n = cli->json ? pl_device_rows_json(word, &cli->out)
+                           : pl_device_rows_text(word, pl_colour_wanted(STDOUT_FILENO), &cli->out);
+    return n > 0 ? PL_EXIT_YES : PL_EXIT_NO;
+}
+
+/* --device ID: not this machine, so nothing of it is read. */
+static int pl_assess_made(struct pl_cli *cli, struct pl_machine *m, struct pl_err *err)
+{
+    int rc = pl_device_machine(pl_cli_opt(cli, "device")->text, pl_cli_opt(cli, "ram")->u, m, err);
+    if (rc == 0 && cli->json)
+        pl_machine_json(m, &cli->out);
+    else if (rc == 0)
+        pl_machine_text(m, pl_colour_wanted(STDOUT_FILENO), &cli->out);
+    return rc < 0 ? rc : PL_EXIT_YES;
+}
+
 static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
 {
     static struct pl_machine m;
@@ -57,6 +79,7 @@ static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
         .wake = pl_cli_opt(cli, "wake")->given,
         .bandwidth = measure,
         .times = times,
+        .no_bandwidth = never,
         .remembered = never ? NULL : pl_cli_bandwidth_remembered,
         .memory = pl_cli_opt(cli, "memory")->given,
     };
@@ -65,6 +88,14 @@ static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
                      : pl_cli_opt(cli, "consumers")->given ? pl_assess_rows(cli)
                                                            : 0,
     };
+    if (pl_cli_opt(cli, "devices")->given)
+        return pl_assess_devices(cli);
+    if (cli->n_arg > 0) {
+        (void)pl_fail(err, -EINVAL, "assess: '%.60s' is one argument too many", cli->arg[0]);
+        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+    }
+    if (pl_cli_opt(cli, "device")->given)
+        return pl_assess_made(cli, &m, err);
     if (measure && never) {
         (void)pl_fail(err, -EINVAL, "assess: --bandwidth and --no-bandwidth exclude each other");
         return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
@@ -110,7 +141,11 @@ static const struct pl_opt pl_assess_opts[] = {
      "where all of the memory is: kernel, containers, programs, cache, free"},
     {"consumers",                                                                '\0', PL_OPT_NUMBER, "N", "show the N largest programs (10)"},
     {"all",                                                           '\0', PL_OPT_FLAG, NULL, "show all programs that are kept"},
-    {"explain",                                        '\0', PL_OPT_FLAG, NULL,
+    {"device",                                        '\0', PL_OPT_TEXT, "ID[,ID]",
+     "show a machine made of these devices of the device data"},
+    {"ram",                                                            '\0', PL_OPT_SIZE, "SIZE", "with --device: main memory of that machine"},
+    {"devices",                                                           '\0', PL_OPT_FLAG, NULL, "list the device data, or what holds WORD in id or name"},
+    {"explain",                '\0', PL_OPT_FLAG, NULL,
      "of each field: how and when it was read, and why it matters"},
     {0                                                           },
 };
@@ -118,6 +153,7 @@ static const struct pl_opt pl_assess_opts[] = {
 static const char *const pl_assess_examples[] = {
     "plimsoll assess --json > this-machine.json  # a machine file for planning elsewhere",
     "plimsoll assess --bandwidth  # measure what limits the speed of a CPU, and remember it",
+    "plimsoll assess --devices 3090  # what is known of a device",
     "plimsoll assess --memory  # the whole memory as a tree, and what each can use of it",
     "plimsoll assess --root /mnt/dump  # another machine, from a copy of its proc and sys",
     "plimsoll assess --capture machine.tar  # for a bug report: reads back as this machine",
@@ -126,7 +162,8 @@ static const char *const pl_assess_examples[] = {
 
 const struct pl_verb pl_verb_assess = {
     .name = "assess",
-    .args = "",
+    .args = "[--devices [WORD]]",
+    .args_max = 1,
     .summary = "the machine: memory pools and limits, CPU, caches, storage, tier",
     .details = "Reads, never writes, and needs no rights. Memory that is shown as available is "
                "what a new program can really get: page cache that the kernel would give up "

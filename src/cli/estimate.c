@@ -89,7 +89,7 @@ static int pl_estimate_run(struct pl_cli *cli, struct pl_err *err)
     struct pl_ledger *ledger = NULL;
     int rc = pl_model_open(cli->arg[0], &model, err);
     if (rc == 0)
-        rc = pl_cli_machine(pl_cli_opt(cli, "machine")->text, &machine, err);
+        rc = pl_cli_machine_asked(cli, &machine, err);
     oracle.asked = pl_cli_opt(cli, "oracle")->given;
     if (rc == 0 && oracle.asked)
         rc = pl_llamacpp_find(pl_cli_opt(cli, "engine")->text, &oracle.engine, err);
@@ -111,13 +111,13 @@ static int pl_estimate_run(struct pl_cli *cli, struct pl_err *err)
 }
 
 static const struct pl_opt pl_estimate_opts[] = {
-    {"machine",                                            'M', PL_OPT_PATH, "FILE", "plan for the machine of this file (assess --json)"},
-    {"why",                                         0, PL_OPT_FLAG, NULL, "say for every figure how it was found"},
-    {"oracle", 0, PL_OPT_FLAG, NULL, "ask the installed engine too, and show both"},
-    {"engine",                                                0, PL_OPT_PATH, "PATH", "with --oracle: llama-server, or a folder that holds it"},
-    {"strict",                                         0, PL_OPT_FLAG, NULL, "fragile counts as does not fit (exit 1)"},
-    {"ledger",             0, PL_OPT_PATH, "FILE", "the ledger to cite runs from"},
-    {0                                            },
+    PL_CLI_MACHINE_OPTS,
+    {"why",                                          0, PL_OPT_FLAG, NULL, "say for every figure how it was found"},
+    {"oracle",                                   0, PL_OPT_FLAG, NULL, "ask the installed engine too, and show both"},
+    {"engine",       0, PL_OPT_PATH, "PATH", "with --oracle: llama-server, or a folder that holds it"},
+    {"strict",                                       0, PL_OPT_FLAG, NULL, "fragile counts as does not fit (exit 1)"},
+    {"ledger",                                   0, PL_OPT_PATH, "FILE", "the ledger to cite runs from"},
+    {0},
 };
 
 static const char *const pl_estimate_examples[] = {
@@ -125,6 +125,7 @@ static const char *const pl_estimate_examples[] = {
     "plimsoll estimate ./model.gguf -c 32768 -np 4 -ctk q8_0 -ctv q8_0 --why",
     "plimsoll estimate qwen3-8b -c 8192 --oracle   # what llama-server itself projects, beside it",
     "plimsoll estimate llama-3.3-70b -c 16384 --machine server.json --json",
+    "plimsoll estimate qwen3-8b --device rtx3090 --ram 32GiB  # would it run on one?",
     0,
 };
 

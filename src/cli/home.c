@@ -109,7 +109,7 @@ static int pl_home_run(struct pl_cli *cli, struct pl_err *err)
     static struct pl_machine machine;
     static struct pl_choice choice[PL_CHOICES_MAX];
     struct pl_ledger *ledger = NULL;
-    int rc = pl_cli_machine(pl_cli_opt(cli, "machine")->text, &machine, err);
+    int rc = pl_cli_machine_asked(cli, &machine, err);
     if (rc < 0)
         return rc;
     (void)pl_ledger_open(NULL, PL_LEDGER_READ, &ledger, NULL);
@@ -133,7 +133,7 @@ static int pl_home_run(struct pl_cli *cli, struct pl_err *err)
 }
 
 static const struct pl_opt pl_home_opts[] = {
-    {"machine",    'M', PL_OPT_PATH, "FILE", "the machine of this file (assess --json)"},
+    PL_CLI_MACHINE_OPTS,
     {0},
 };
 

@@ -3,9 +3,11 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "cli/sample.h"
+#include "cli/verb.h"
 #include "ledger/ledger.h"
 #include "machine/assess.h"
 #include "machine/capture.h"
+#include "machine/device_machine.h"
 #include "machine/machine_file.h"
 
 #include <errno.h>
@@ -79,4 +81,21 @@ int pl_cli_machine(const char *file, struct pl_machine *ret, struct pl_err *err)
                                         .sampler = PL_CLI_SELF,
                                         .remembered = pl_cli_bandwidth_remembered};
     return pl_assess(&options, ret, err);
+}
+
+int pl_cli_machine_asked(const struct pl_cli *cli, struct pl_machine *ret, struct pl_err *err)
+{
+    const struct pl_opt_value *file = pl_cli_opt(cli, "machine");
+    const struct pl_opt_value *device = pl_cli_opt(cli, "device"), *ram = pl_cli_opt(cli, "ram");
+    int rc = 0;
+    if (file->given && device->given)
+        rc = pl_fail(err, -EINVAL, "--machine and --device exclude each other");
+    else if (ram->given && !device->given)
+        rc = pl_fail(err, -EINVAL, "--ram says what a machine of --device has; there is none");
+    else if (ram->given && ram->u == 0)
+        rc = pl_fail(err, -EINVAL, "--ram: a machine without main memory runs nothing");
+    if (rc < 0)
+        return pl_exit_as(err, rc, PL_EXIT_USAGE);
+    return device->given ? pl_device_machine(device->text, ram->u, ret, err)
+                         : pl_cli_machine(file->text, ret, err);
 }

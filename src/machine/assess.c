@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "domain/tier.h"
+#include "machine/device_data.h"
 #include "machine/probes.h"
 
 #include <errno.h>
@@ -96,6 +97,8 @@ int pl_assess(const struct pl_assess_options *options, struct pl_machine *ret, s
         pl_assess_time(&root, i, options->times);
         rc = pl_probes[i]->run(&in, ret, err);
     }
+    if (rc == 0)
+        pl_device_data_apply(ret, !options->no_bandwidth);
     if (rc == 0)
         pl_assess_tier(ret);
     pl_root_done(&root);

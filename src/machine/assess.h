@@ -31,7 +31,8 @@ struct pl_assess_options {
      * one core and of all, and when (seconds since 1970); or "failed WHY". NULL or -ENODATA:
      * nothing is remembered. */
     pl_live_ask remembered;
-    bool memory; /* fill the memory tree too */
+    bool no_bandwidth; /* leave bandwidth unknown, also where the device data declares it */
+    bool memory;       /* fill the memory tree too */
 };
 
 struct pl_probe_input {
