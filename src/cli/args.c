@@ -71,6 +71,10 @@ static int pl_args_value(const struct pl_opt *o, struct pl_opt_value *v, const c
 {
     v->text = text;
     int rc = 0;
+    if (o->kind == PL_OPT_LIST && v->n_list >= PL_OPT_LIST_MAX)
+        rc = pl_fail(err, -E2BIG, "--%s: more than %d of them", o->name, PL_OPT_LIST_MAX);
+    else if (o->kind == PL_OPT_LIST)
+        v->list[v->n_list++] = text;
     if (o->kind == PL_OPT_SIZE) {
         rc = pl_size_parse(text, &v->u, err);
     } else if (o->kind == PL_OPT_NUMBER && !pl_parse_u64(text, &v->u)) {

@@ -12,6 +12,8 @@
 #include "report/machine.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* What every field is, how and when it was read and why it matters, after the machine itself. */
@@ -64,10 +66,37 @@ static int pl_assess_made(struct pl_cli *cli, struct pl_machine *m, struct pl_er
     return rc < 0 ? rc : PL_EXIT_YES;
 }
 
+/* Those of the command line, or, without any, those of the environment, parted by commas or blanks
+ * (text holds them). */
+static int pl_assess_endpoints(const struct pl_opt_value *given, const char *list[PL_ENDPOINTS_MAX],
+                               char text[2048], uint32_t *ret_n, struct pl_err *err)
+{
+    const char *from = getenv("PLIMSOLL_ENDPOINTS");
+    char *save = NULL;
+    *ret_n = 0;
+    for (uint32_t i = 0; i < given->n_list && i < PL_ENDPOINTS_MAX; i++)
+        list[(*ret_n)++] = given->list[i];
+    if (*ret_n > 0 || from == NULL)
+        return 0;
+    bool fits = pl_fmt(text, 2048, "%s", from);
+    for (char *w = strtok_r(text, ", \t", &save); fits && w != NULL;
+         w = strtok_r(NULL, ", \t", &save)) {
+        fits = *ret_n < PL_ENDPOINTS_MAX;
+        if (fits)
+            list[(*ret_n)++] = w;
+    }
+    if (fits)
+        return 0;
+    (void)pl_fail(err, -E2BIG, "PLIMSOLL_ENDPOINTS: more than %d endpoints", PL_ENDPOINTS_MAX);
+    return pl_exit_as(err, -E2BIG, PL_EXIT_USAGE);
+}
+
 static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
 {
     static struct pl_machine m;
     uint64_t times[PL_PROBES_MAX] = {0};
+    static char names[2048];
+    const char *list[PL_ENDPOINTS_MAX];
     char dir[PL_PATH_TEXT_MAX];
     bool measure = pl_cli_opt(cli, "bandwidth")->given;
     bool never = pl_cli_opt(cli, "no-bandwidth")->given;
@@ -104,14 +133,19 @@ static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
         (void)pl_fail(err, -EINVAL, "assess: --root needs a folder");
         return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
     }
+    options.storage = pl_cli_opt(cli, "storage")->given;
+    options.endpoint = list;
+    int rc =
+        pl_assess_endpoints(pl_cli_opt(cli, "endpoint"), list, names, &options.n_endpoint, err);
+    if (rc < 0)
+        return rc;
     if (options.model_dir == NULL)
         options.model_dir = pl_cli_model_dir(dir);
     if (capture != NULL && options.root != NULL) {
         (void)pl_fail(err, -EINVAL, "assess: --capture reads this machine, --root another one");
         return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
     }
-    int rc =
-        capture != NULL ? pl_cli_capture(cli, &options, &m, err) : pl_assess(&options, &m, err);
+    rc = capture != NULL ? pl_cli_capture(cli, &options, &m, err) : pl_assess(&options, &m, err);
     if (rc < 0)
         return rc;
     if (measure)
@@ -136,18 +170,22 @@ static const struct pl_opt pl_assess_opts[] = {
     {"model-dir",                                                           '\0', PL_OPT_PATH, "DIR", "where models are kept (PLIMSOLL_MODELS, ~/models, .)"},
     {"bandwidth", '\0', PL_OPT_FLAG, NULL, "measure memory bandwidth now (half a second)"},
     {"no-bandwidth",                                                            '\0', PL_OPT_FLAG, NULL, "leave bandwidth unknown, remembered or not"},
-    {"wake",                                                           '\0', PL_OPT_FLAG, NULL, "ask devices that are asleep too, which wakes them"},
-    {"memory",         '\0', PL_OPT_FLAG, NULL,
+    {"storage",                                                           '\0', PL_OPT_FLAG, NULL,
+     "time a read of the disk below the model folder (half a second)"},
+    {"endpoint",         '\0', PL_OPT_LIST, "URL",
+     "try to connect to URL; may be repeated (PLIMSOLL_ENDPOINTS)"},
+    {"wake",                                                                '\0', PL_OPT_FLAG, NULL, "ask devices that are asleep too, which wakes them"},
+    {"memory",                                                           '\0', PL_OPT_FLAG, NULL,
      "where all of the memory is: kernel, containers, programs, cache, free"},
-    {"consumers",                                                                '\0', PL_OPT_NUMBER, "N", "show the N largest programs (10)"},
-    {"all",                                                           '\0', PL_OPT_FLAG, NULL, "show all programs that are kept"},
-    {"device",                                        '\0', PL_OPT_TEXT, "ID[,ID]",
+    {"consumers",                                        '\0', PL_OPT_NUMBER, "N", "show the N largest programs (10)"},
+    {"all",                                                            '\0', PL_OPT_FLAG, NULL, "show all programs that are kept"},
+    {"device",                                                           '\0', PL_OPT_TEXT, "ID[,ID]",
      "show a machine made of these devices of the device data"},
-    {"ram",                                                            '\0', PL_OPT_SIZE, "SIZE", "with --device: main memory of that machine"},
-    {"devices",                                                           '\0', PL_OPT_FLAG, NULL, "list the device data, or what holds WORD in id or name"},
-    {"explain",                '\0', PL_OPT_FLAG, NULL,
+    {"ram",                '\0', PL_OPT_SIZE, "SIZE", "with --device: main memory of that machine"},
+    {"devices",                                                            '\0', PL_OPT_FLAG, NULL, "list the device data, or what holds WORD in id or name"},
+    {"explain",                                                           '\0', PL_OPT_FLAG, NULL,
      "of each field: how and when it was read, and why it matters"},
-    {0                                                           },
+    {0                       },
 };
 
 static const char *const pl_assess_examples[] = {
@@ -165,7 +203,8 @@ const struct pl_verb pl_verb_assess = {
     .args = "[--devices [WORD]]",
     .args_max = 1,
     .summary = "the machine: memory pools and limits, CPU, caches, storage, tier",
-    .details = "Reads, never writes, and needs no rights. Memory that is shown as available is "
+    .details = "Reads, never writes (but for --storage, which may write a file of its own and "
+               "remove it), and needs no rights. Memory that is shown as available is "
                "what a new program can really get: page cache that the kernel would give up "
                "counts, huge pages and what a container may not have do not.",
     .examples = pl_assess_examples,

@@ -37,6 +37,7 @@ static enum pl_value_kind pl_value_of_opt(const struct pl_opt *o)
     case PL_OPT_CHOICE:
         return PL_VALUE_WORDS;
     case PL_OPT_TEXT:
+    case PL_OPT_LIST:
     case PL_OPT_SIZE:
     case PL_OPT_NUMBER:
     default:

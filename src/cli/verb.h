@@ -12,6 +12,7 @@
 
 #define PL_OPTS_MAX 24
 #define PL_ARGS_MAX 64
+#define PL_OPT_LIST_MAX 8
 
 enum pl_opt_kind {
     PL_OPT_FLAG = 0, /* no value */
@@ -19,6 +20,7 @@ enum pl_opt_kind {
     PL_OPT_PATH,   /* text; completion offers files */
     PL_OPT_SIZE,   /* "5.5GiB": bytes in .u */
     PL_OPT_NUMBER, /* non-negative integer in .u */
+    PL_OPT_LIST,   /* text; may be given several times: all of them in .list */
     PL_OPT_CHOICE, /* one of the words in `arg`, separated by '|' */
 };
 
@@ -47,7 +49,9 @@ struct pl_verb {
 
 struct pl_opt_value {
     bool given;
-    const char *text; /* borrowed argv */
+    const char *text;                  /* borrowed argv */
+    const char *list[PL_OPT_LIST_MAX]; /* of PL_OPT_LIST, in order */
+    uint32_t n_list;
     uint64_t u;
 };
 

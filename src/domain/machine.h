@@ -62,7 +62,9 @@ struct pl_storage {
     char path[PL_PATH_TEXT_MAX]; /* the folder asked about */
     char filesystem[32];         /* type, "ext4"; "" = unknown */
     struct pl_quantity total, available;
-    char device[64];     /* block device below it, "nvme0n1"; "" = unknown */
+    char device[64];       /* block device below it, "nvme0n1"; "" = unknown */
+    char device_model[48]; /* as it names itself; "" = unknown */
+    bool rotates_known, rotates;
     struct pl_rate read; /* bytes per second from the medium, not from the page cache */
 };
 

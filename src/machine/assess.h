@@ -21,8 +21,12 @@ struct pl_assess_options {
     const char *model_dir; /* storage is looked at here; NULL = not at all */
     const char *sampler;   /* this program's path, to start itself for vendors' libraries (see
                             * machine/nvml.h); NULL = these are not asked */
-    bool wake;             /* ask devices that are asleep too, which wakes them */
-    bool bandwidth;        /* measure memory bandwidth: about half a second, this system only */
+    bool storage;          /* time a read of the medium below model_dir: half a second */
+    /* URLs to connect to, n_endpoint of them; at most PL_ENDPOINTS_MAX */
+    const char *const *endpoint;
+    uint32_t n_endpoint;
+    bool wake;      /* ask devices that are asleep too, which wakes them */
+    bool bandwidth; /* measure memory bandwidth: about half a second, this system only */
     /* When each probe began, milliseconds since 1970, in the order of the table; 0 = not known (a
      * dump does not say). Room for PL_PROBES_MAX, or NULL. */
     uint64_t *times;

@@ -65,7 +65,7 @@ static bool pl_hex(const char **s, uint32_t *ret)
     return digits > 0 && digits <= 8;
 }
 
-static bool pl_cpuid_line(const char *s, struct pl_cpuid_row *ret)
+static bool pl_cpuid_row(const char *s, struct pl_cpuid_row *ret)
 {
     bool ok = pl_hex(&s, &ret->mask) && ret->mask <= 15;
     for (int i = 0; ok && i < 4; i++)
@@ -79,6 +79,14 @@ static bool pl_cpuid_line(const char *s, struct pl_cpuid_row *ret)
     return ok && s[strspn(s, " \t\r")] == '\0';
 }
 
+bool pl_cpuid_line(const char *line, struct pl_cpuid *ret)
+{
+    if (ret->n_row == PL_CPUID_ROWS_MAX || !pl_cpuid_row(line, &ret->row[ret->n_row]))
+        return false;
+    ret->n_row++;
+    return true;
+}
+
 bool pl_cpuid_dump(const struct pl_root *root, uint32_t n, struct pl_cpuid *ret)
 {
     struct pl_lines lines;
@@ -88,10 +96,8 @@ bool pl_cpuid_dump(const struct pl_root *root, uint32_t n, struct pl_cpuid *ret)
     (void)PL_FMT(path, "cpuid/pu%u", n);
     if (pl_lines_open(root, path, &lines, NULL) < 0)
         return false;
-    for (const char *line; (line = pl_lines_next(&lines)) != NULL;) {
-        if (ret->n_row < PL_CPUID_ROWS_MAX && pl_cpuid_line(line, &ret->row[ret->n_row]))
-            ret->n_row++;
-    }
+    for (const char *line; (line = pl_lines_next(&lines)) != NULL;)
+        (void)pl_cpuid_line(line, ret);
     return pl_lines_close(&lines) == 0 && ret->n_row > 0;
 }
 

@@ -30,6 +30,9 @@ bool pl_cpuid_live(struct pl_cpuid *ret);
 /* Logical CPU n of a dump. False when there is no such file, or none of its lines is right. */
 bool pl_cpuid_dump(const struct pl_root *root, uint32_t n, struct pl_cpuid *ret);
 
+/* Adds one line of a dump; false when it is none, or there is no more room. */
+bool pl_cpuid_line(const char *line, struct pl_cpuid *ret);
+
 /* The four registers for a leaf; false when the processor or the dump does not have it. */
 bool pl_cpuid_ask(const struct pl_cpuid *c, uint32_t leaf, uint32_t sub, uint32_t out[4]);
 

@@ -251,6 +251,9 @@ static int pl_storage_in(pl_jval list, struct pl_machine *m, struct pl_err *err)
         pl_text_in(s->path, sizeof(s->path), pl_jget(v, "path"));
         pl_text_in(s->filesystem, sizeof(s->filesystem), pl_jget(v, "filesystem"));
         pl_text_in(s->device, sizeof(s->device), pl_jget(v, "device"));
+        pl_text_in(s->device_model, sizeof(s->device_model), pl_jget(v, "device_model"));
+        s->rotates_known = !pl_jis_null(pl_jget(v, "rotates"));
+        s->rotates = pl_jbool(pl_jget(v, "rotates"), false);
         if (pl_quantity_in(pl_jget(v, "total"), &total, &s->total) < 0 ||
             pl_quantity_in(pl_jget(v, "available"), &available, &s->available) < 0 ||
             pl_rate_in(pl_jget(v, read.name), &read, &s->read) < 0)

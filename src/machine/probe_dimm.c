@@ -1,189 +1,159 @@
-/* Memory slots. Who may say, in this order: the firmware's table (root only), its single entries
- * (root only), what udev kept of them at boot (for everyone), the memory controllers. */
-#include "base/checked.h"
+/* Memory slots: which there are, what is in them. */
 #include "base/str.h"
-#include "base/units.h"
+#include "machine/dimm.h"
 #include "machine/probes.h"
-#include "machine/smbios.h"
+#include "sys/live.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PL_DMI_ENTRIES_MAX 1024
+#define PL_SLOTS_TEXT_MAX 16384
 
-/* What came of one source: slots seen, and the last error that was not "no such file". */
-struct pl_dimm_work {
-    const struct pl_root *root;
-    struct pl_machine *m;
-    uint32_t slots;
-    int error;
+static const char *const pl_dimm_why[] = {
+    [PL_DIMM_NOBODY] = "",
+    [PL_DIMM_FIRMWARE] = "the firmware's SMBIOS table",
+    [PL_DIMM_UDEV] = "the firmware's SMBIOS table, as udev kept it",
+    [PL_DIMM_CONTROLLERS] = "the memory controllers' driver (EDAC)",
 };
 
-static void pl_dimm_failed(struct pl_dimm_work *w, int rc)
+/* "FROM SEEN", then a line a slot: "slot|kind|bytes or -|speed". The table itself is never
+ * recorded: it holds serial numbers. */
+static void pl_slots_text(const struct pl_slots *s, enum pl_dimm_source from, struct pl_str *out)
 {
-    if (rc < 0 && rc != -ENOENT && rc != -ENOTDIR && rc != -ENODATA)
-        w->error = rc;
+    pl_str_addf(out, "%d %u\n", (int)from, s->seen);
+    for (uint32_t i = 0; i < s->n; i++) {
+        const struct pl_dimm *d = &s->dimm[i];
+        char slot[sizeof(d->slot)];
+        (void)PL_FMT(slot, "%s", d->slot);
+        for (char *c = slot; (c = strchr(c, '|')) != NULL;)
+            *c = '/';
+        pl_str_addf(out, "%s|%s|", slot, d->kind);
+        if (pl_known(d->bytes))
+            pl_str_addf(out, "%llu", (unsigned long long)d->bytes.likely);
+        else
+            pl_str_add(out, "-");
+        pl_str_addf(out, "|%u\n", d->mt_per_s);
+    }
 }
 
-static void pl_dimm_table(struct pl_dimm_work *w, const char *path, char *buf)
+static int pl_ask_slots(const void *ctx, char *out, size_t size)
 {
-    size_t len = 0;
-    struct pl_err err = {0};
-    int rc = pl_read_text(w->root, path, buf, PL_SMBIOS_BYTES_MAX, &len, NULL);
+    struct pl_root plain = *(const struct pl_root *)ctx;
+    struct pl_slots *s = calloc(1, sizeof(*s));
+    enum pl_dimm_source from;
+    struct pl_str text;
+    plain.tape = NULL;
+    pl_str_init(&text, size);
+    int rc = s != NULL ? pl_dimm_read(&plain, s, &from) : -ENOMEM;
     if (rc == 0)
-        rc = pl_smbios_slots((const uint8_t *)buf, len, w->m, &w->slots, &err);
-    if (rc == -EBADMSG)
-        pl_machine_note(w->m, "%.140s", err.what);
-    pl_dimm_failed(w, rc);
+        pl_slots_text(s, from, &text);
+    if (rc == 0)
+        rc = text.failed || !pl_fmt(out, size, "%s", pl_str_get(&text)) ? -E2BIG : 0;
+    pl_str_done(&text);
+    free(s);
+    return rc;
 }
 
-static void pl_dimm_firmware(struct pl_dimm_work *w)
+/* The next field of a line, ended; NULL when there is none. */
+static char *pl_slots_field(char **at)
 {
-    char *buf = malloc(PL_SMBIOS_BYTES_MAX);
-    if (buf == NULL)
-        return;
-    pl_dimm_table(w, "sys/firmware/dmi/tables/DMI", buf);
-    uint32_t seen = w->slots;
-    for (uint32_t i = 0; seen == 0 && i < PL_DMI_ENTRIES_MAX; i++) {
-        char path[96];
-        uint32_t before = w->slots;
-        (void)PL_FMT(path, "sys/firmware/dmi/entries/17-%u/raw", i);
-        pl_dimm_table(w, path, buf);
-        if (w->slots == before)
-            break;
+    char *field = *at, *end = field != NULL ? strpbrk(field, "|") : NULL;
+    *at = end != NULL ? end + 1 : NULL;
+    if (end != NULL)
+        *end = '\0';
+    return field;
+}
+
+static bool pl_slots_line(char *line, const char *why, struct pl_dimm *ret)
+{
+    char *at = line;
+    const char *slot = pl_slots_field(&at), *kind = pl_slots_field(&at);
+    const char *bytes = pl_slots_field(&at), *speed = pl_slots_field(&at);
+    uint64_t n = 0, mt = 0;
+    if (speed == NULL || !pl_parse_u64(speed, &mt) || mt > UINT32_MAX)
+        return false;
+    *ret = (struct pl_dimm){.mt_per_s = (uint32_t)mt};
+    (void)PL_FMT(ret->slot, "%s", slot);
+    (void)PL_FMT(ret->kind, "%s", kind);
+    pl_text_clean(ret->slot);
+    pl_text_clean(ret->kind);
+    ret->bytes = PL_QUANTITY_UNKNOWN("the size of the module is not known");
+    if (pl_parse_u64(bytes, &n))
+        ret->bytes = pl_exact(n, PL_SOURCE_DECLARED, why);
+    return true;
+}
+
+/* The inverse of pl_slots_text: a capture may be damaged. */
+static int pl_slots_parse(char *text, struct pl_machine *m, enum pl_dimm_source *ret_from,
+                          uint32_t *ret_seen)
+{
+    char *save = NULL;
+    char *line = strtok_r(text, "\n", &save);
+    uint64_t from = 0, seen = 0;
+    char *gap = line != NULL ? strchr(line, ' ') : NULL;
+    if (gap == NULL)
+        return -EBADMSG;
+    *gap = '\0';
+    if (!pl_parse_u64(line, &from) || from > PL_DIMM_CONTROLLERS || from == 0 ||
+        !pl_parse_u64(gap + 1, &seen) || seen > UINT32_MAX)
+        return -EBADMSG;
+    while ((line = strtok_r(NULL, "\n", &save)) != NULL && m->n_dimm < PL_DIMMS_MAX) {
+        if (!pl_slots_line(line, pl_dimm_why[from], &m->dimm[m->n_dimm]))
+            return -EBADMSG;
+        m->n_dimm++;
     }
-    free(buf);
+    *ret_from = (enum pl_dimm_source)from;
+    *ret_seen = (uint32_t)seen;
+    return 0;
 }
 
-/* The slot of that number, made when it is the next one; NULL when numbers are left out. */
-static struct pl_dimm *pl_dimm_number(struct pl_dimm_work *w, uint64_t i)
+static struct pl_quantity pl_dimm_unknown(const struct pl_root *root, int rc)
 {
-    if (i >= PL_DIMMS_MAX || i > w->m->n_dimm)
-        return NULL;
-    if (i == w->m->n_dimm) {
-        w->m->dimm[i] = (struct pl_dimm){
-            .bytes = PL_QUANTITY_UNKNOWN("udev does not say the size of the module")};
-        w->m->n_dimm++;
-        w->slots++;
-    }
-    return &w->m->dimm[i];
+    if (rc == -EACCES || rc == -EPERM)
+        return PL_UNREAD(PL_STATE_NO_PERMISSION,
+                         "needs root: the firmware's table is for root only");
+    if (rc != -ENOENT)
+        return PL_QUANTITY_UNKNOWN("the firmware's table is damaged or cannot be read");
+    if (!pl_root_is_whole(root))
+        return PL_QUANTITY_UNKNOWN("the dump does not hold the firmware's table");
+    return PL_UNREAD(PL_STATE_UNSUPPORTED, "the firmware gives no table of memory slots");
 }
 
-static void pl_dimm_property(struct pl_dimm *d, const char *key, const char *value)
+static struct pl_quantity pl_dimm_sum(const struct pl_machine *m, enum pl_dimm_source from)
 {
-    uint64_t n = 0;
-    bool number = pl_parse_u64(value, &n);
-    if (pl_streq(key, "SIZE") && number)
-        d->bytes = pl_exact(n, PL_SOURCE_DECLARED, "the firmware's SMBIOS table, as udev kept it");
-    else if (pl_streq(key, "PRESENT") && number && n == 0)
-        d->bytes = pl_exact(0, PL_SOURCE_DECLARED, "an empty slot, as udev kept it");
-    else if (pl_streq(key, "LOCATOR"))
-        (void)PL_FMT(d->slot, "%s", value);
-    else if (pl_streq(key, "TYPE"))
-        (void)PL_FMT(d->kind, "%s", value);
-    else if (number && n <= UINT32_MAX &&
-             (pl_streq(key, "CONFIGURED_SPEED_MTS") ||
-              (pl_streq(key, "SPEED_MTS") && d->mt_per_s == 0)))
-        d->mt_per_s = (uint32_t)n;
-    pl_text_clean(d->slot);
-    pl_text_clean(d->kind);
-}
-
-/* "E:MEMORY_DEVICE_0_SIZE=17179869184": systemd's dmi_memory_id, since version 248. */
-static void pl_dimm_udev(struct pl_dimm_work *w)
-{
-    static const char head[] = "E:MEMORY_DEVICE_";
-    struct pl_lines lines;
-    int rc = pl_lines_open(w->root, "run/udev/data/+dmi:id", &lines, NULL);
-    pl_dimm_failed(w, rc);
-    if (rc < 0)
-        return;
-    for (char *line; (line = pl_lines_next(&lines)) != NULL;) {
-        char *value = strchr(line, '=');
-        char *key = pl_starts(line, head) ? strchr(line + sizeof(head) - 1, '_') : NULL;
-        uint64_t i = 0;
-        if (key == NULL || value == NULL || key > value)
-            continue;
-        *key++ = *value++ = '\0';
-        struct pl_dimm *d = pl_parse_u64(line + sizeof(head) - 1, &i) ? pl_dimm_number(w, i) : NULL;
-        if (d != NULL)
-            pl_dimm_property(d, key, value);
-    }
-    (void)pl_lines_close(&lines);
-}
-
-static void pl_dimm_controller_slot(struct pl_dimm_work *w, const char *dir)
-{
-    char path[128], kind[48] = "";
-    uint64_t mib = 0, bytes = 0;
-    (void)PL_FMT(path, "%s/size", dir);
-    if (pl_read_u64(w->root, path, &mib, NULL) < 0 || mib == 0 ||
-        !pl_mul_u64(mib, PL_MIB, &bytes) || w->m->n_dimm >= PL_DIMMS_MAX)
-        return;
-    struct pl_dimm *d = &w->m->dimm[w->m->n_dimm++];
-    *d = (struct pl_dimm){
-        .bytes = pl_exact(bytes, PL_SOURCE_DECLARED, "the memory controller's driver (EDAC)")};
-    w->slots++;
-    (void)PL_FMT(path, "%s/dimm_label", dir);
-    (void)pl_read_line(w->root, path, d->slot, sizeof(d->slot), NULL);
-    (void)PL_FMT(path, "%s/dimm_mem_type", dir); /* "Unbuffered-DDR4" */
-    if (pl_read_line(w->root, path, kind, sizeof(kind), NULL) == 0) {
-        const char *dash = strrchr(kind, '-');
-        (void)PL_FMT(d->kind, "%.23s", dash != NULL ? dash + 1 : kind);
-    }
-}
-
-/* Memory controllers show the modules there are, not the empty slots. */
-static void pl_dimm_controllers(struct pl_dimm_work *w)
-{
-    for (uint32_t mc = 0; mc < 16; mc++) {
-        for (uint32_t i = 0; i < PL_DIMMS_MAX; i++) {
-            char dir[96];
-            (void)PL_FMT(dir, "sys/devices/system/edac/mc/mc%u/dimm%u", mc, i);
-            pl_dimm_controller_slot(w, dir);
-        }
-    }
-}
-
-static void pl_dimm_unknown(const struct pl_dimm_work *w)
-{
-    struct pl_quantity *q = &w->m->dimm_total;
-    if (w->error == -EACCES || w->error == -EPERM)
-        *q = PL_UNREAD(PL_STATE_NO_PERMISSION, "needs root: the firmware's table is for root only");
-    else if (w->error < 0)
-        *q = PL_QUANTITY_UNKNOWN("the firmware's table is damaged or cannot be read");
-    else if (!pl_root_is_whole(w->root))
-        *q = PL_QUANTITY_UNKNOWN("the dump does not hold the firmware's table");
-    else
-        *q = PL_UNREAD(PL_STATE_UNSUPPORTED, "the firmware gives no table of memory slots");
+    struct pl_quantity sum = pl_exact(0, PL_SOURCE_DECLARED, "sum of the modules");
+    for (uint32_t i = 0; i < m->n_dimm; i++)
+        sum = pl_plus(sum, m->dimm[i].bytes);
+    if (pl_known(sum) && from == PL_DIMM_CONTROLLERS)
+        sum.why = "sum of the modules the memory controllers show; empty slots are not known";
+    return sum;
 }
 
 static int pl_dimm_run(const struct pl_probe_input *in, struct pl_machine *m, struct pl_err *err)
 {
-    static void (*const source[])(struct pl_dimm_work *) = {pl_dimm_firmware, pl_dimm_udev,
-                                                            pl_dimm_controllers};
-    struct pl_dimm_work w = {.root = in->root, .m = m};
-    bool whole = false; /* empty slots are among them */
+    char *text = malloc(PL_SLOTS_TEXT_MAX);
+    enum pl_dimm_source from = PL_DIMM_NOBODY;
+    uint32_t seen = 0;
     (void)err;
-    for (size_t i = 0; w.slots == 0 && i < sizeof(source) / sizeof(source[0]); i++) {
-        source[i](&w);
-        whole = i < 2;
-    }
-    if (w.slots == 0) {
-        pl_dimm_unknown(&w);
+    int rc = text == NULL ? -ENOMEM
+                          : pl_live(in->root, "memory.slots", pl_ask_slots, in->root, text,
+                                    PL_SLOTS_TEXT_MAX);
+    if (rc == -ENODATA) /* a dump: its files */
+        rc = pl_ask_slots(in->root, text, PL_SLOTS_TEXT_MAX);
+    if (rc == 0)
+        rc = pl_slots_parse(text, m, &from, &seen);
+    free(text);
+    if (rc < 0) {
+        m->n_dimm = 0;
+        m->dimm_total = pl_dimm_unknown(in->root, rc);
         return 0;
     }
-    if (w.slots > m->n_dimm)
-        pl_machine_note(m, "%u memory slots: the first %u are shown", w.slots, m->n_dimm);
-    struct pl_quantity sum = pl_exact(0, PL_SOURCE_DECLARED, "sum of the modules");
-    for (uint32_t i = 0; i < m->n_dimm; i++)
-        sum = pl_plus(sum, m->dimm[i].bytes);
-    if (w.slots > m->n_dimm)
-        sum = PL_QUANTITY_UNKNOWN("not all slots are shown");
-    if (pl_known(sum) && !whole)
-        sum.why = "sum of the modules the memory controllers show; empty slots are not known";
-    m->dimm_total = sum;
+    m->dimm_total = pl_dimm_sum(m, from);
+    if (seen > m->n_dimm) {
+        pl_machine_note(m, "%u memory slots: the first %u are shown", seen, m->n_dimm);
+        m->dimm_total = PL_QUANTITY_UNKNOWN("not all slots are shown");
+    }
     return 0;
 }
 

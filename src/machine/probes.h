@@ -13,6 +13,7 @@ extern const struct pl_probe pl_probe_limits;
 extern const struct pl_probe pl_probe_dimm;
 extern const struct pl_probe pl_probe_around;
 extern const struct pl_probe pl_probe_nvidia;
+extern const struct pl_probe pl_probe_endpoints;
 extern const struct pl_probe pl_probe_storage;
 extern const struct pl_probe pl_probe_bandwidth;
 extern const struct pl_probe pl_probe_drm;

@@ -157,8 +157,7 @@ static bool pl_smbios_other(const struct pl_smbios_arrays *a, uint32_t handle)
     return false;
 }
 
-int pl_smbios_slots(const uint8_t *table, size_t len, struct pl_machine *m, uint32_t *ret_slots,
-                    struct pl_err *err)
+int pl_smbios_slots(const uint8_t *table, size_t len, struct pl_slots *ret, struct pl_err *err)
 {
     enum { PL_USE_SYSTEM = 3 };
     struct pl_smbios_arrays other = {.n = 0};
@@ -175,9 +174,9 @@ int pl_smbios_slots(const uint8_t *table, size_t len, struct pl_machine *m, uint
             other.handle[other.n++] = pl_smbios_number(&s, 2, 2);
         if (type != PL_SMBIOS_SLOT || pl_smbios_other(&other, pl_smbios_number(&s, 4, 2)))
             continue;
-        ++*ret_slots;
-        if (m->n_dimm < PL_DIMMS_MAX)
-            pl_smbios_slot(&s, &m->dimm[m->n_dimm++]);
+        ret->seen++;
+        if (ret->n < PL_DIMMS_MAX)
+            pl_smbios_slot(&s, &ret->dimm[ret->n++]);
     }
     return 0;
 }

@@ -16,10 +16,14 @@
 
 #define PL_SMBIOS_BYTES_MAX (1u << 20) /* tables are 64 KiB at most before version 3 */
 
-/* Appends the slots of system memory to m->dimm, as far as they fit; *ret_slots counts all, also
- * those that did not. -EBADMSG when a structure reaches past the end: what came before it is kept.
- */
-int pl_smbios_slots(const uint8_t *table, size_t len, struct pl_machine *m, uint32_t *ret_slots,
-                    struct pl_err *err);
+struct pl_slots {
+    struct pl_dimm dimm[PL_DIMMS_MAX];
+    uint32_t n;    /* of them */
+    uint32_t seen; /* also those that did not fit */
+};
+
+/* Appends the slots of system memory. -EBADMSG when a structure reaches past the end: what came
+ * before it is kept. */
+int pl_smbios_slots(const uint8_t *table, size_t len, struct pl_slots *ret, struct pl_err *err);
 
 #endif

@@ -121,6 +121,10 @@ static void pl_disk_text(const struct pl_machine *m, struct pl_str *out)
         if (s->device[0] == '\0' && !known)
             continue;
         pl_str_addf(out, PL_LABEL "%s", "Disk", s->device[0] != '\0' ? s->device : "unknown");
+        if (s->device_model[0] != '\0')
+            pl_str_addf(out, " (%s)", s->device_model);
+        if (s->rotates)
+            pl_str_add(out, ", rotating");
         if (known)
             pl_str_addf(out, ", reads %.2f GB/s (%.2f .. %.2f): %s", s->read.likely / 1e9,
                         s->read.low / 1e9, s->read.high / 1e9,

@@ -239,6 +239,11 @@ static void pl_json_storage(struct pl_json *j, const struct pl_machine *m)
         pl_json_quantity(j, "total", m->storage[i].total);
         pl_json_quantity(j, "available", m->storage[i].available);
         pl_json_word(j, "device", m->storage[i].device);
+        pl_json_word(j, "device_model", m->storage[i].device_model);
+        if (m->storage[i].rotates_known)
+            pl_json_bool(j, "rotates", m->storage[i].rotates);
+        else
+            pl_json_null(j, "rotates");
         pl_json_bytes_rate(j, "read_bytes_per_second", m->storage[i].read);
         pl_json_end(j);
     }

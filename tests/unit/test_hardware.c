@@ -275,7 +275,6 @@ static void slots_from_the_firmware(void **state)
     char path[512];
     static uint8_t table[8192];
     struct pl_err err = {0};
-    uint32_t slots = 0;
     const char *source = getenv("PLIMSOLL_SOURCE");
     (void)PL_FMT(path, "%s/fuzz/corpus/smbios/whole", source != NULL ? source : ".");
     FILE *f = fopen(path, "rb");
@@ -283,11 +282,10 @@ static void slots_from_the_firmware(void **state)
         skip();
     size_t len = fread(table, 1, sizeof(table), f);
     (void)fclose(f);
-    static struct pl_machine m;
-    m = (struct pl_machine){0};
-    assert_int_equal(pl_smbios_slots(table, len, &m, &slots, &err), 0);
-    assert_int_equal(slots, 6);
-    assert_int_equal(m.n_dimm, 6);
+    static struct pl_slots m;
+    assert_int_equal(pl_smbios_slots(table, len, &m, &err), 0);
+    assert_int_equal(m.seen, 6);
+    assert_int_equal(m.n, 6);
     static const struct {
         const char *slot, *kind;
         uint64_t mib;
@@ -311,11 +309,10 @@ static void slots_from_the_firmware(void **state)
     assert_int_equal(m.dimm[4].bytes.likely, 512 * PL_KIB);
     /* cut anywhere it is an error or whole structures, never more slots */
     for (size_t n = 0; n < len; n++) {
-        slots = 0;
-        m.n_dimm = 0;
-        int rc = pl_smbios_slots(table, n, &m, &slots, &err);
+        m.seen = m.n = 0;
+        int rc = pl_smbios_slots(table, n, &m, &err);
         assert_true(rc == 0 || rc == -EBADMSG);
-        assert_true(slots <= 6 && m.n_dimm == slots);
+        assert_true(m.seen <= 6 && m.n == m.seen);
     }
 }
 
