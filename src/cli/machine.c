@@ -9,6 +9,7 @@
 #include "machine/capture.h"
 #include "machine/device_machine.h"
 #include "machine/machine_file.h"
+#include "machine/registry.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -96,6 +97,13 @@ int pl_cli_machine_asked(const struct pl_cli *cli, struct pl_machine *ret, struc
         rc = pl_fail(err, -EINVAL, "--ram: a machine without main memory runs nothing");
     if (rc < 0)
         return pl_exit_as(err, rc, PL_EXIT_USAGE);
+    /* a file of that name wins; then a registered machine; else the error is that of a file */
+    if (file->given && !pl_streq(file->text, "-") && access(file->text, F_OK) < 0 &&
+        pl_registry_has(file->text)) {
+        char path[PL_PATH_TEXT_MAX];
+        rc = pl_registry_path(file->text, path, err);
+        return rc < 0 ? rc : pl_cli_machine(path, ret, err);
+    }
     return device->given ? pl_device_machine(device->text, ram->u, ret, err)
                          : pl_cli_machine(file->text, ret, err);
 }

@@ -62,7 +62,16 @@ if offers runs; then
     done
 fi
 
+if offers machines; then
+    valid "machines: none" machines
+    "$PLIMSOLL" assess --device rtx3090 --json >"$T/rtx3090.json"
+    "$PLIMSOLL" machines add "$T/rtx3090.json" >/dev/null
+    valid "machines: one" machines list
+fi
+
 if offers assess; then
+    valid "assess: a machine of the device data" assess --device rtx3090,jetson-orin-nx-16g --ram 64GiB
+    valid "assess: the memory as a tree" assess --memory
     valid "assess: this machine" assess
     mkdir -p "$T/root/proc" "$T/root/sys"
     echo "MemTotal: 1024 kB" >"$T/root/proc/meminfo"
