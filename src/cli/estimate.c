@@ -12,6 +12,7 @@
 #include "model/open.h"
 #include "report/forecast.h"
 #include "report/projection.h"
+#include "report/terms.h"
 
 #include <unistd.h>
 
@@ -61,11 +62,13 @@ static int pl_estimate_oracle(const struct pl_cli *cli, const struct pl_model *m
 }
 
 static void pl_estimate_print(struct pl_cli *cli, const struct pl_forecast *f,
-                              const struct pl_oracle *o)
+                              const struct pl_oracle *o, const struct pl_terms *terms)
 {
     bool colour = pl_colour_wanted(STDOUT_FILENO);
     if (!cli->json) {
         pl_report_forecast_text(f, pl_cli_opt(cli, "why")->given, colour, &cli->out);
+        if (terms != NULL)
+            pl_terms_text(terms, colour, &cli->out);
         if (o->asked)
             pl_projection_text(&o->said, &f->footprint, colour, &cli->out);
         return;
@@ -75,6 +78,8 @@ static void pl_estimate_print(struct pl_cli *cli, const struct pl_forecast *f,
     pl_json_object(&j, NULL);
     pl_json_str(&j, "schema", "plimsoll.estimate/1");
     pl_report_forecast_json(f, &j);
+    if (terms != NULL)
+        pl_terms_json(terms, &j, "terms");
     if (o->asked)
         pl_projection_json(&o->said, &f->footprint, o->engine.version, &j, "oracle");
     pl_json_end(&j);
@@ -85,6 +90,7 @@ static int pl_estimate_run(struct pl_cli *cli, struct pl_err *err)
     static struct pl_machine machine;
     static struct pl_forecast forecast;
     static struct pl_oracle oracle;
+    static struct pl_terms terms;
     struct pl_model *model = NULL;
     struct pl_ledger *ledger = NULL;
     int rc = pl_model_open(cli->arg[0], &model, err);
@@ -101,8 +107,11 @@ static int pl_estimate_run(struct pl_cli *cli, struct pl_err *err)
     }
     if (rc == 0)
         rc = pl_estimate_oracle(cli, model, &forecast, &oracle, err);
+    bool why = pl_cli_opt(cli, "why")->given;
+    if (rc == 0 && why)
+        rc = pl_forecast_terms(&forecast, &terms, err);
     if (rc == 0) {
-        pl_estimate_print(cli, &forecast, &oracle);
+        pl_estimate_print(cli, &forecast, &oracle, why ? &terms : NULL);
         rc = pl_verdict_exit(forecast.judgement.verdict, pl_cli_opt(cli, "strict")->given);
     }
     (void)pl_ledger_close(ledger);
@@ -112,12 +121,12 @@ static int pl_estimate_run(struct pl_cli *cli, struct pl_err *err)
 
 static const struct pl_opt pl_estimate_opts[] = {
     PL_CLI_MACHINE_OPTS,
-    {"why",                                          0, PL_OPT_FLAG, NULL, "say for every figure how it was found"},
-    {"oracle",                                   0, PL_OPT_FLAG, NULL, "ask the installed engine too, and show both"},
-    {"engine",       0, PL_OPT_PATH, "PATH", "with --oracle: llama-server, or a folder that holds it"},
-    {"strict",                                       0, PL_OPT_FLAG, NULL, "fragile counts as does not fit (exit 1)"},
-    {"ledger",                                   0, PL_OPT_PATH, "FILE", "the ledger to cite runs from"},
-    {0},
+    {"why",                                                            0, PL_OPT_FLAG, NULL, "each part's formula with its figures, and the engine's source"},
+    {"oracle",                                                     0, PL_OPT_FLAG, NULL, "ask the installed engine too, and show both"},
+    {"engine", 0, PL_OPT_PATH, "PATH", "with --oracle: llama-server, or a folder that holds it"},
+    {"strict",                                                         0, PL_OPT_FLAG, NULL, "fragile counts as does not fit (exit 1)"},
+    {"ledger",                                                     0, PL_OPT_PATH, "FILE", "the ledger to cite runs from"},
+    {0                  },
 };
 
 static const char *const pl_estimate_examples[] = {

@@ -86,6 +86,25 @@ static void pl_forecast_shortened(struct pl_forecast *f)
             (unsigned long long)f->resolved.n_ctx);
 }
 
+/* The machine as the engine's formulas want it; devices is where its devices go. */
+static struct pl_llamacpp_host pl_forecast_host(const struct pl_forecast *f,
+                                                struct pl_used_devices *devices)
+{
+    pl_llamacpp_devices(f->machine, NULL, devices);
+    return (struct pl_llamacpp_host){
+        .cpu = f->machine->cpu.isa[0] != '\0' ? &f->machine->cpu : NULL,
+        .devices = devices,
+        .version_known = pl_streq(f->engine_version, PL_LLAMACPP_PROVED),
+    };
+}
+
+int pl_forecast_terms(const struct pl_forecast *f, struct pl_terms *ret, struct pl_err *err)
+{
+    struct pl_used_devices devices;
+    struct pl_llamacpp_host host = pl_forecast_host(f, &devices);
+    return pl_llamacpp_terms(f->model, &f->settings, &host, &f->footprint, &f->resolved, ret, err);
+}
+
 int pl_forecast_make(const struct pl_model *model, const struct pl_settings *settings,
                      const struct pl_machine *machine, const char *engine_version,
                      struct pl_ledger *ledger, struct pl_forecast *ret, struct pl_err *err)
@@ -104,12 +123,7 @@ int pl_forecast_make(const struct pl_model *model, const struct pl_settings *set
     struct pl_rate bandwidth = ram != NULL ? ram->bandwidth : (struct pl_rate){0};
     pl_forecast_remember(ret, ledger, &bandwidth);
     struct pl_used_devices devices;
-    pl_llamacpp_devices(machine, NULL, &devices);
-    struct pl_llamacpp_host host = {
-        .cpu = machine->cpu.isa[0] != '\0' ? &machine->cpu : NULL,
-        .devices = &devices,
-        .version_known = pl_streq(ret->engine_version, PL_LLAMACPP_PROVED),
-    };
+    struct pl_llamacpp_host host = pl_forecast_host(ret, &devices);
     int rc = pl_llamacpp_footprint(model, settings, &host, &ret->footprint, &ret->resolved, err);
     if (rc < 0)
         return rc;

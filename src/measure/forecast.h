@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "domain/forecast.h"
+#include "engine/llamacpp/terms.h"
 #include "ledger/ledger.h"
 
 /* Fills ret. engine_version NULL: the one the ledger last saw on this machine, else unknown. ledger
@@ -12,5 +13,8 @@
 int pl_forecast_make(const struct pl_model *model, const struct pl_settings *settings,
                      const struct pl_machine *machine, const char *engine_version,
                      struct pl_ledger *ledger, struct pl_forecast *ret, struct pl_err *err);
+
+/* How its parts come about; f as made above. */
+int pl_forecast_terms(const struct pl_forecast *f, struct pl_terms *ret, struct pl_err *err);
 
 #endif

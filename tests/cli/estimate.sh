@@ -31,6 +31,22 @@ is "table: silent on stderr" "$err" ""
 unlike "table: a figure's reason only when asked" "$out" '30 layers keep K and V of 4096 tokens'
 estimate smollm2-135m -c 4096 -M "$T/big.json" --why
 like "--why: the reasons" "$out" '^kv .*30 layers keep K and V of 4096 tokens'
+like "--why: the formula with its figures" "$out" \
+    'kv +90\.0 MiB +30 layers x 4096 cells x 1 cache x \(3 x 64 of K in F16 \+ 3 x 64 of V in F16\) +src/llama-kv-cache'
+
+# the terms of a part add up to it
+adds_up() { # what does not, as JSON: [] when all does
+    jq -c '. as $d | [.pools[] as $p | $p.parts | to_entries[] | select(.value.bytes != null) |
+        . as $e | ([$d.terms[] | select(.pool == $p.pool and .part == $e.key) | .bytes] | add // 0)
+        | select(. != $e.value.bytes) | [$p.pool, $e.key, $e.value.bytes, .]]'
+}
+for m in smollm2-135m qwen3-8b:q4_k_m llama-3.2-1b:q4_0 mistral-7b-v0.3:q8_0; do
+    for flags in "-c 8192" "-c 4096 -np 3 -ctk q8_0 -nr"; do
+        # shellcheck disable=SC2086 # flags are words
+        run "$PLIMSOLL" estimate "$m" $flags -M "$T/big.json" --why --json
+        is "--why: the terms add up, $m $flags" "$(printf '%s' "$out" | adds_up)" "[]"
+    done
+done
 
 estimate smollm2-135m -c 4096 -M "$T/big.json" --json
 is "--json: exit 0" "$status" 0
