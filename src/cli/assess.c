@@ -111,6 +111,8 @@ static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
         .no_bandwidth = never,
         .remembered = never ? NULL : pl_cli_bandwidth_remembered,
         .memory = pl_cli_opt(cli, "memory")->given,
+        .alloc = pl_cli_opt(cli, "probe-alloc")->text,
+        .alloc_cap = pl_cli_opt(cli, "probe-cap")->u,
     };
     const struct pl_machine_view view = {
         .consumers = pl_cli_opt(cli, "all")->given         ? PL_CONSUMERS_MAX
@@ -125,6 +127,10 @@ static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
     }
     if (pl_cli_opt(cli, "device")->given)
         return pl_assess_made(cli, &m, err);
+    if (options.alloc_cap > 0 && options.alloc == NULL) {
+        (void)pl_fail(err, -EINVAL, "assess: --probe-cap is of --probe-alloc");
+        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+    }
     if (measure && never) {
         (void)pl_fail(err, -EINVAL, "assess: --bandwidth and --no-bandwidth exclude each other");
         return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
@@ -174,18 +180,22 @@ static const struct pl_opt pl_assess_opts[] = {
      "time a read of the disk below the model folder (half a second)"},
     {"endpoint",         '\0', PL_OPT_LIST, "URL",
      "try to connect to URL; may be repeated (PLIMSOLL_ENDPOINTS)"},
-    {"wake",                                                                '\0', PL_OPT_FLAG, NULL, "ask devices that are asleep too, which wakes them"},
-    {"memory",                                                           '\0', PL_OPT_FLAG, NULL,
+    {"probe-alloc",                                                                '\0', PL_OPT_TEXT, "POOL",
+     "try out the largest block of ram, locked, gpu0 ... or all"},
+    {"probe-cap",                                                           '\0', PL_OPT_SIZE, "SIZE",
+     "with --probe-alloc: no block larger than this (half of what is free)"},
+    {"wake",                                        '\0', PL_OPT_FLAG, NULL, "ask devices that are asleep too, which wakes them"},
+    {"memory",                                                            '\0', PL_OPT_FLAG, NULL,
      "where all of the memory is: kernel, containers, programs, cache, free"},
-    {"consumers",                                        '\0', PL_OPT_NUMBER, "N", "show the N largest programs (10)"},
-    {"all",                                                            '\0', PL_OPT_FLAG, NULL, "show all programs that are kept"},
-    {"device",                                                           '\0', PL_OPT_TEXT, "ID[,ID]",
+    {"consumers",                                                           '\0', PL_OPT_NUMBER, "N", "show the N largest programs (10)"},
+    {"all",                '\0', PL_OPT_FLAG, NULL, "show all programs that are kept"},
+    {"device",                                                            '\0', PL_OPT_TEXT, "ID[,ID]",
      "show a machine made of these devices of the device data"},
-    {"ram",                '\0', PL_OPT_SIZE, "SIZE", "with --device: main memory of that machine"},
-    {"devices",                                                            '\0', PL_OPT_FLAG, NULL, "list the device data, or what holds WORD in id or name"},
-    {"explain",                                                           '\0', PL_OPT_FLAG, NULL,
+    {"ram",                                                           '\0', PL_OPT_SIZE, "SIZE", "with --device: main memory of that machine"},
+    {"devices",                        '\0', PL_OPT_FLAG, NULL, "list the device data, or what holds WORD in id or name"},
+    {"explain",                                                         '\0', PL_OPT_FLAG, NULL,
      "of each field: how and when it was read, and why it matters"},
-    {0                       },
+    {0                                                          },
 };
 
 static const char *const pl_assess_examples[] = {

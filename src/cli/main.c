@@ -1,4 +1,5 @@
 /* plimsoll: finds the verb, parses its options, prints what it returns. */
+#include "cli/probe_alloc.h"
 #include "cli/sample.h"
 #include "cli/verbs.h"
 
@@ -136,6 +137,8 @@ int main(int argc, char **argv)
     (void)signal(SIGXFSZ, SIG_IGN); /* a file limit is an error of write(), not a death */
     struct pl_err err = {0};
     const char *word = argc > 1 ? argv[1] : "";
+    if (pl_streq(word, "_probe-alloc"))
+        return pl_cli_probe_alloc(argc - 2, argv + 2);
     if (pl_streq(word, "_sample"))
         return pl_cli_sample(argc - 2, argv + 2);
     if (pl_streq(word, "--help") || pl_streq(word, "-h") || pl_streq(word, "help")) {

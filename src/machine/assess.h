@@ -35,8 +35,11 @@ struct pl_assess_options {
      * one core and of all, and when (seconds since 1970); or "failed WHY". NULL or -ENODATA:
      * nothing is remembered. */
     pl_live_ask remembered;
-    bool no_bandwidth; /* leave bandwidth unknown, also where the device data declares it */
-    bool memory;       /* fill the memory tree too */
+    bool no_bandwidth;  /* leave bandwidth unknown, also where the device data declares it */
+    const char *alloc;  /* try out the largest block of this pool ("ram", "locked", "gpu0", "cuda",
+                         * or "all"); needs sampler; NULL = not */
+    uint64_t alloc_cap; /* of no more than this; 0 = half of what is available */
+    bool memory;        /* fill the memory tree too */
 };
 
 struct pl_probe_input {
