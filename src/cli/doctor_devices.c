@@ -210,7 +210,7 @@ static void pl_check_sleep(const struct pl_patient *p, struct pl_finding *ret)
             return;
         }
         if (d->throttle[0] != '\0' && !pl_streq(d->throttle, "none") &&
-            ret->level == PL_LEVEL_UNKNOWN)
+            !pl_streq(d->throttle, "idle") && ret->level == PL_LEVEL_UNKNOWN)
             pl_find(ret, PL_LEVEL_NOTE, "it is slower than it could be",
                     "look at cooling and power limit ('plimsoll assess')", "%s is slowed by %.120s",
                     d->id, d->throttle);

@@ -26,7 +26,7 @@ enum pl_pool_kind {
     PL_POOL_HOST = 0,
     PL_POOL_DEDICATED,
     PL_POOL_UNIFIED,
-    PL_POOL_CAP, /* a cgroup, a NUMA node, RLIMIT_MEMLOCK: a capped child */
+    PL_POOL_CAP, /* a cgroup, a NUMA node, RLIMIT_MEMLOCK: a capped child; a device cut by MIG */
 };
 
 struct pl_pool {

@@ -82,6 +82,8 @@ static void pl_nvidia_slice(const struct pl_nvml_answers *a, const struct pl_nvm
     d->bf16_known = parent->bf16_known;
     d->bf16 = parent->bf16;
     d->bandwidth = (struct pl_rate){.why = "a share of the device's, not told"};
+    for (int i = 0; i < PL_SENSORS; i++) /* NVML tells these of whole devices */
+        d->sensor[i] = (struct pl_sensor){.state = PL_STATE_UNSUPPORTED};
     (void)PL_FMT(d->pool, "%s", shares != NULL ? shares->pool : d->id);
     if (shares == NULL) {
         (void)pl_nvidia_pool(d, m);
@@ -91,7 +93,7 @@ static void pl_nvidia_slice(const struct pl_nvml_answers *a, const struct pl_nvm
 }
 
 /* A device cut into MIG instances: programs get the instances' memory, none of its own. Its pool
- * stays, above theirs. */
+ * stays above theirs as a cap, so that their sum never exceeds the device. */
 static void pl_nvidia_slices(const struct pl_nvml_answers *a, const struct pl_nvml_unit *u,
                              const struct pl_device *d, bool wsl, struct pl_machine *m)
 {
@@ -107,6 +109,7 @@ static void pl_nvidia_slices(const struct pl_nvml_answers *a, const struct pl_nv
     struct pl_pool *p = pl_machine_pool(m, d->id);
     if (p == NULL)
         return;
+    p->kind = PL_POOL_CAP;
     if (!pl_known(p->available) || (pl_known(sum) && sum.likely < p->available.likely))
         p->available = sum;
     if (!pl_known(p->capacity)) {

@@ -164,6 +164,7 @@ for file in "$T"/nvidia-smi/captures/*.txt; do
             is "$name: memory managed by Windows" "$(jq '.devices[0].wddm' "$T/json")" true ;;
         *mig*)
             is "$name: no memory of its own" "$(jq '.devices[0].pool' "$T/json")" null
+            is "$name: the whole is no place for a model" "$(jq -r '.pools[] | select(.pool == "gpu0") | .kind' "$T/json")" cap
             is "$name: instances" "$(jq -c '[.devices[1:][] | .total.bytes / 1048576]' "$T/json")" \
                 "$(awk -v s="# $section :: query (-q)" '$0 == s { on = 1 } on && /^# [a-z]+ :: /&& $0 != s { exit }
                     on && /Shared FB Memory Usage/ { getline; printf "%s%s", n++ ? "," : "", $3 }' "$file" |
