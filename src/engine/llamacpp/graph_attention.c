@@ -75,6 +75,9 @@ static pl_tid pl_b_rotation(struct pl_build *b, bool swa, bool of_k)
     uint64_t head = 0;
     if (*slot != 0 || !pl_quantised(of_k ? b->r->type_k : b->r->type_v))
         return *slot;
+    /* build_inp_mem_hybrid_iswa has none */
+    if (b->net->arch->memory == PL_MEMORY_HYBRID && b->net->window != PL_WINDOW_NONE)
+        return 0;
     for (uint64_t il = 0; il < b->net->n_layer; il++) {
         const struct pl_layer *l = &b->net->layer[il];
         if (!l->owns_kv || l->n_head_kv == 0 || (b->cells.window > 0 && l->windowed != swa))

@@ -35,16 +35,20 @@ void pl_b_state_before(struct pl_build *b, pl_tid store)
     pl_net_expand(g, t);
 }
 
-/* Slots that take no part are moved along: none, when the engine reserves. */
-void pl_b_state_after(struct pl_build *b, pl_tid store)
+/* Slots that take no part are moved along: none, when the engine reserves. Beside a scan that reads
+ * the store itself, all rows but the first are looked up for that (seen in the scheduler's dump of
+ * build 11669). */
+void pl_b_state_after(struct pl_build *b, pl_tid store, bool scanned)
 {
     struct pl_net_graph *g = b->g;
     if (store == 0 || b->state_rows == 0)
         return;
-    const uint64_t none[4] = {0, 1, 1, 1}, nb[4] = {F, F, F, F};
-    pl_tid extra = pl_net_view(g, b->state_rows, none, nb, 0);
-    pl_tid rows = pl_net_get_rows(g, store, extra);
+    uint64_t n = scanned ? b->batch.n_seqs - 1 : 0;
+    const uint64_t some[4] = {n, 1, 1, 1}, nb[4] = {F, F, F, F};
+    pl_tid rows = pl_net_get_rows(g, store, pl_net_view(g, b->state_rows, some, nb, 0));
     const uint64_t ne[4] = {pl_net_at(g, store)->ne[0], 0, 1, 1};
+    if (rows != 0 && n > 0)
+        rows = pl_net_view(g, rows, ne, pl_net_at(g, rows)->nb, 0);
     pl_tid into = pl_net_view(g, store, ne, pl_net_at(g, store)->nb, 0);
     pl_net_expand(g, pl_net_cpy(g, rows, into));
 }
@@ -54,7 +58,7 @@ pl_tid pl_b_state(struct pl_build *b, pl_tid store)
     pl_b_state_before(b, store);
     pl_tid t = pl_net_get_rows(b->g, store, pl_b_state_rows(b));
     pl_net_expand(b->g, t);
-    pl_b_state_after(b, store);
+    pl_b_state_after(b, store, false);
     return t;
 }
 
@@ -136,7 +140,7 @@ static pl_tid pl_b_scan(struct pl_build *b, const struct pl_scan *s)
     pl_net_also(g, t, s->c);
     pl_net_also(g, t, pl_b_state_rows(b));
     pl_net_expand(g, t);
-    pl_b_state_after(b, store);
+    pl_b_state_after(b, store, true);
     const uint64_t kept[4] = {state * seqs, 1, 1, 1};
     pl_b_keep(b, pl_view4(b, t, kept, F, F, F, out * F), store);
     return t;
@@ -190,9 +194,11 @@ pl_tid pl_b_mamba2(struct pl_build *b, pl_tid x)
     uint64_t seqs = b->batch.n_seqs, per = b->batch.n_tokens / seqs, inner = n->d_inner;
     uint64_t heads = n->dt_rank, head = heads > 0 ? inner / heads : 0, groups = n->n_group;
     uint64_t channels = inner + 2 * groups * n->d_state;
-    x = pl_net_reshape(g, x, n->n_embd, per, seqs, 1);
     pl_tid in = pl_b_mm(b, x, "ssm_in");
     if (in == 0 || groups == 0 || head == 0)
+        return 0;
+    in = pl_net_reshape(g, in, pl_net_at(g, in)->ne[0], per, seqs, 1);
+    if (in == 0)
         return 0;
     const struct pl_t p = *pl_net_at(g, in);
     const uint64_t by_head[4] = {head, heads, per, seqs}, bc[4] = {n->d_state, groups, per, seqs};
@@ -212,8 +218,6 @@ pl_tid pl_b_mamba2(struct pl_build *b, pl_tid x)
     s.dt = pl_b_biased(b, pl_net_cont(g, s.dt), "ssm_dt");
     s.a = pl_b_weight(b, "ssm_a", "");
     pl_tid all = pl_b_scan(b, &s);
-    uint64_t row = q.nb[1]; /* the engine takes the strides of x, which are wider than y's rows */
-    (void)row;
     pl_tid y = pl_view4(b, all, by_head, head * F, heads * head * F, per * heads * head * F, 0);
     y = pl_net_with(g, PL_OP_ADD, y, pl_net_with(g, PL_OP_MUL, s.x, pl_b_weight(b, "ssm_d", "")));
     y = pl_net_glu(g, pl_net_cont(g, z), y);
@@ -221,8 +225,7 @@ pl_tid pl_b_mamba2(struct pl_build *b, pl_tid x)
         y = pl_net_reshape(g, y, inner / groups, groups, per, seqs);
         y = pl_b_norm(b, y, "ssm_norm", PL_NORM_RMS);
     }
-    y = pl_net_reshape(g, y, inner, per, seqs, 1);
-    return pl_net_reshape(g, pl_b_mm(b, y, "ssm_out"), n->n_embd, per * seqs, 1, 1);
+    return pl_b_mm(b, pl_net_reshape(g, y, inner, per * seqs, 1, 1), "ssm_out");
 }
 
 pl_tid pl_b_mamba_plamo(struct pl_build *b, pl_tid x)

@@ -12,7 +12,7 @@ pl_tid pl_b_state(struct pl_build *b, pl_tid store);
 pl_tid pl_b_state_rows(struct pl_build *b);
 /* Around a scan that reads the store itself: what build_rs does before, and after. */
 void pl_b_state_before(struct pl_build *b, pl_tid store);
-void pl_b_state_after(struct pl_build *b, pl_tid store);
+void pl_b_state_after(struct pl_build *b, pl_tid store, bool scanned);
 
 pl_tid pl_b_mamba(struct pl_build *b, pl_tid x);       /* models/mamba-base.cpp */
 pl_tid pl_b_mamba2(struct pl_build *b, pl_tid x);      /* models/mamba-base.cpp */

@@ -335,6 +335,20 @@ static pl_tid pl_w_latent(struct pl_call *c)
     return pl_b_latent(c->b, c->arg[0], !pl_call_has(c, "norope"), pl_call_has(c, "wholeq"), scale);
 }
 
+/* groupnorm(x,weight): each group of the row by itself; the number of groups does not matter here
+ */
+static pl_tid pl_w_groupnorm(struct pl_call *c)
+{
+    struct pl_net_graph *g = c->b->g;
+    pl_tid w = pl_b_weight(c->b, c->word[1], ".weight");
+    if (c->arg[0] == 0 || w == 0)
+        return 0;
+    const struct pl_t p = *pl_net_at(g, c->arg[0]);
+    pl_tid t = pl_net_reshape(g, c->arg[0], p.ne[0], 1, p.ne[1], 1);
+    t = pl_net_reshape(g, pl_net_same(g, PL_OP_RMS_NORM, t), p.ne[0], p.ne[1], 1, 1);
+    return pl_net_with(g, PL_OP_MUL, t, w);
+}
+
 static pl_tid pl_w_noflash(struct pl_call *c)
 {
     c->b->no_flash = true;
@@ -380,6 +394,7 @@ static const struct {
     {"kda",         pl_w_kda        },
     {"latent",      pl_w_latent     },
     {"noflash",     pl_w_noflash    },
+    {"groupnorm",   pl_w_groupnorm  },
     {"halfheads",   pl_w_halfheads  },
     {"wide",        pl_w_wide       },
     {"posembd",     pl_w_posembd    },
