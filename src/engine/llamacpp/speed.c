@@ -18,12 +18,17 @@ struct pl_rate pl_llamacpp_decode_rate(const struct pl_model *m, const struct pl
     uint64_t cells = r->n_ctx_seq * r->n_stream;
     double per_cell = cells > 0 ? (double)kv_bytes / (double)cells : 0;
     double bytes = (double)pl_llamacpp_bytes_per_token(m) + per_cell * (double)depth;
-    double roof = bytes > 0 ? bandwidth.likely / bytes : 0;
+    bool measured = bandwidth.source == PL_SOURCE_MEASURED;
+    if (bytes <= 0)
+        return (struct pl_rate){.why = "the file holds no weights that a token reads"};
     return (struct pl_rate){
-        .low = roof * PL_CPU_EFFICIENCY_LOW,
-        .likely = roof * PL_CPU_EFFICIENCY_LIKELY,
-        .high = roof,
+        .low = bandwidth.low / bytes * PL_CPU_EFFICIENCY_LOW,
+        .likely = bandwidth.likely / bytes * PL_CPU_EFFICIENCY_LIKELY,
+        .high = bandwidth.high / bytes,
         .source = PL_SOURCE_ASSUMED,
-        .why = "bytes read per token over measured bandwidth, 60 % of it reached (20 .. 100 %)",
+        .why = measured ? "bytes read per token over measured bandwidth, 60 % of it reached (20 .. "
+                          "100 %)"
+                        : "bytes read per token over the data sheet's bandwidth, 60 % of it "
+                          "reached (20 .. 100 %); plimsoll assess --bandwidth measures it",
     };
 }
