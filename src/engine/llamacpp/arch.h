@@ -119,6 +119,7 @@ struct pl_arch {
     enum pl_indexer indexer;
     uint32_t indexer_keys; /* rows of indexer keys a token is given */
     uint32_t loops;        /* 1: the layers are run num_loops times, each with its own cache */
+    uint32_t router;       /* 1: one more layer of one head chooses adapters; it has a cache */
     uint32_t tied;         /* 1: without output.weight the embedding is loaded a second time */
     uint32_t flash;        /* 0: flash attention is forced off */
     const char *source;

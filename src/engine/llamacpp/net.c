@@ -146,7 +146,8 @@ static int pl_net_sizes(const struct pl_model *m, struct pl_net *net, struct pl_
         loops = pl_model_arch_u64(m, "num_loops", 1);
     if (n == 0 || loops == 0)
         return pl_net_bad(m, "lacks", n == 0 ? "block_count" : "num_loops", err);
-    if (n > PL_NET_LAYERS_MAX || loops > PL_NET_LAYERS_MAX || n * loops > PL_NET_LAYERS_MAX)
+    if (n + net->arch->router > PL_NET_LAYERS_MAX || loops > PL_NET_LAYERS_MAX ||
+        n * loops > PL_NET_LAYERS_MAX)
         return pl_net_bad(m, "holds more layers than the engine takes:", "block_count", err);
     if (net->n_embd == 0)
         return pl_net_bad(m, "lacks", "embedding_length", err);
@@ -161,6 +162,8 @@ static int pl_net_sizes(const struct pl_model *m, struct pl_net *net, struct pl_
     }
     net->n_layer_all = (uint32_t)(n * loops);
     net->n_layer = net->n_layer_all - (uint32_t)nextn;
+    if (net->arch->router != 0)
+        net->n_layer_all++;
     net->n_ctx_train = pl_model_arch_u64(m, "context_length", 0);
     net->n_vocab = pl_net_vocab(m);
     if (net->n_ctx_train > PL_WIDTH_MAX * 64ull || net->n_vocab > PL_WIDTH_MAX)

@@ -60,6 +60,8 @@ static int pl_layers_heads(const struct pl_model *m, struct pl_net *net, struct 
         l->n_head_kv = kv.kv != NULL ? pl_per_layer_get(&kv, il) : l->n_head;
         l->n_ff = pl_per_layer_get(&ff, il);
         l->nextn = il >= net->n_layer;
+        if (l->nextn && net->arch->router != 0)
+            l->n_head = l->n_head_kv = 1;
     }
     return 0;
 }
@@ -265,7 +267,8 @@ static int pl_layers_own(const struct pl_model *m, struct pl_net *net, struct pl
     for (uint32_t il = 0; il < net->n_layer_all; il++) {
         struct pl_layer *l = &net->layer[il];
         bool attends = l->kind == PL_LAYER_ATTENTION || l->kind == PL_LAYER_BOTH;
-        l->owns_kv = net->has_cache && attends && !l->nextn && il < owners;
+        l->owns_kv =
+            net->has_cache && attends && il < owners && (!l->nextn || net->arch->router != 0);
     }
     return 0;
 }

@@ -21,7 +21,8 @@ bool pl_tensor_layer(const char *name, uint64_t *ret_il)
 bool pl_llamacpp_loads(const struct pl_net *net, const struct pl_tensor *t)
 {
     uint64_t il = 0;
-    if (net->n_layer == net->n_layer_all || !pl_tensor_layer(t->name, &il))
+    if (net->n_layer == net->n_layer_all || net->arch->router != 0 ||
+        !pl_tensor_layer(t->name, &il))
         return true;
     return il < net->n_layer || il >= net->n_layer_all; /* create_tensor, TENSOR_SKIP */
 }
