@@ -165,3 +165,13 @@ engine_run() {
 engine_pids() {
     grep -lzsE -- "[${T:0:1}]${T:1}.*\.gguf" /proc/[0-9]*/cmdline | sed 's,/proc/\([0-9]*\)/.*,\1,'
 }
+
+# software_gpu: makes the engines see Mesa's software GPU as Vulkan0 (two with
+# GGML_VK_VISIBLE_DEVICES=0,0); a failure when the folder has none.
+software_gpu() {
+    local icd
+    icd=$(compgen -G "${PLIMSOLL_ENGINES:-/nonexistent}/usr/share/vulkan/icd.d/lvp_icd*.json" | head -n 1)
+    [ -n "$icd" ] && compgen -G "$PLIMSOLL_ENGINES/usr/lib/*/ggml/backends0/libggml-vulkan.so" >/dev/null ||
+        return 1
+    export VK_DRIVER_FILES=$icd GGML_VK_VISIBLE_DEVICES=0
+}

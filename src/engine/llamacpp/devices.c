@@ -43,9 +43,15 @@ static bool pl_text_has(const char *text, const char *word)
     return false;
 }
 
-static enum pl_backend pl_backend_of(const char *built, enum pl_vendor vendor)
+static bool pl_device_is_software(const struct pl_device *d)
 {
-    if (pl_text_has(built, "vulkan"))
+    return d != NULL && pl_text_has(d->name, "llvmpipe");
+}
+
+static enum pl_backend pl_backend_of(const char *built, const struct pl_device *d)
+{
+    enum pl_vendor vendor = d != NULL ? d->vendor : PL_VENDOR_UNKNOWN;
+    if (pl_text_has(built, "vulkan") || pl_device_is_software(d))
         return PL_BACKEND_VULKAN;
     if (pl_text_has(built, "sycl"))
         return PL_BACKEND_SYCL;
@@ -74,7 +80,7 @@ static void pl_devices_add(struct pl_used_devices *all, const struct pl_machine 
         return;
     struct pl_used_device *u = &all->one[all->n];
     *u = (struct pl_used_device){
-        .backend = pl_backend_of(built, d != NULL ? d->vendor : PL_VENDOR_UNKNOWN),
+        .backend = pl_backend_of(built, d),
         .kind = p->kind,
         .integrated = d != NULL ? d->kind == PL_DEVICE_INTEGRATED : p->kind == PL_POOL_UNIFIED,
         .total = p->capacity,
@@ -133,28 +139,20 @@ void pl_llamacpp_devices(const struct pl_machine *m, const char *backend,
     }
 }
 
-const struct pl_used_device *pl_used_device(const struct pl_used_devices *d, const char *name)
+const struct pl_used_device *pl_used_device(const struct pl_used_devices *all, const char *name)
 {
-    for (uint32_t i = 0; i < d->n; i++) {
-        if (pl_streq(d->one[i].name, name) || pl_streq(d->one[i].pool, name))
-            return &d->one[i];
-    }
-    return NULL;
-}
-
-/* Where the backend is not known, "CUDA1" and "Vulkan1" name the second device alike. */
-static const struct pl_used_device *pl_device_named(const struct pl_used_devices *all,
-                                                    const char *name)
-{
-    const struct pl_used_device *d = pl_used_device(all, name);
     uint64_t at = 0;
-    for (size_t i = PL_BACKEND_CUDA; d == NULL && i <= PL_BACKEND_RPC; i++) {
+    for (uint32_t i = 0; i < all->n; i++) {
+        if (pl_streq(all->one[i].name, name) || pl_streq(all->one[i].pool, name))
+            return &all->one[i];
+    }
+    for (size_t i = PL_BACKEND_CUDA; i <= PL_BACKEND_RPC; i++) {
         size_t n = strlen(pl_backends[i].name);
         if (strncmp(name, pl_backends[i].name, n) == 0 && pl_parse_u64(name + n, &at) &&
             at < all->n && all->one[at].backend == PL_BACKEND_UNKNOWN)
-            d = &all->one[at];
+            return &all->one[at];
     }
-    return d;
+    return NULL;
 }
 
 static int pl_devices_named(const struct pl_used_devices *all, const char *wanted,
@@ -167,7 +165,7 @@ static int pl_devices_named(const struct pl_used_devices *all, const char *wante
         size_t n = strcspn(p, ",");
         const struct pl_used_device *d = NULL;
         if (PL_FMT(name, "%.*s", n < sizeof(name) ? (int)n : 0, p))
-            d = pl_device_named(all, name);
+            d = pl_used_device(all, name);
         if (d == NULL || ret->n >= PL_USED_DEVICES_MAX) {
             (void)pl_fail(err, -EINVAL, "-dev: no device '%.*s' here", n < 60 ? (int)n : 60, p);
             (void)pl_hint(err, all->n > 0 ? "there is %s (%s)%s" : "this machine has none",

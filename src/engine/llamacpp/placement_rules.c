@@ -25,13 +25,14 @@ static int pl_rule_place(const struct pl_placement *p, const struct pl_used_devi
     *ret = PL_PLACE_HOST;
     if (pl_streq(name, "CPU") || pl_streq(name, "ram"))
         return 0;
-    for (uint32_t i = 0; i < p->devices.n; i++) {
-        if (pl_streq(p->devices.one[i].name, name) || pl_streq(p->devices.one[i].pool, name)) {
+    const struct pl_used_device *d = pl_used_device(all, name);
+    for (uint32_t i = 0; d != NULL && i < p->devices.n; i++) {
+        if (pl_streq(p->devices.one[i].pool, d->pool)) {
             *ret = (uint8_t)(i + 1);
             return 0;
         }
     }
-    if (pl_used_device(all, name) != NULL) {
+    if (d != NULL) {
         (void)pl_fail(err, -ENOTSUP, "cannot tell: -ot to %s, which the model is not spread over",
                       name);
         return pl_exit_as(err, -ENOTSUP, PL_EXIT_CANNOT_TELL);
