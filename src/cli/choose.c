@@ -46,7 +46,7 @@ static uint64_t pl_choose_context(const struct pl_model *m, const struct pl_mach
         top *= 2;
     for (uint64_t n = top; n >= PL_CHOICE_CTX_MIN && best == 0; n /= 2) {
         s.n_ctx = n;
-        if (pl_forecast_make(m, &s, machine, "", ledger, f, NULL) < 0)
+        if (pl_forecast_make(m, &s, machine, NULL, "", ledger, f, NULL) < 0)
             return 0;
         if (f->judgement.verdict == PL_VERDICT_SAFE)
             best = n;

@@ -102,7 +102,7 @@ static int pl_estimate_run(struct pl_cli *cli, struct pl_err *err)
     if (rc == 0) {
         /* What is remembered is a help, not a condition: an unreadable ledger is left out. */
         (void)pl_ledger_open(pl_cli_opt(cli, "ledger")->text, PL_LEDGER_READ, &ledger, NULL);
-        rc = pl_forecast_make(model, &cli->settings, &machine,
+        rc = pl_forecast_make(model, &cli->settings, &machine, NULL,
                               oracle.asked ? oracle.engine.version : NULL, ledger, &forecast, err);
     }
     if (rc == 0)

@@ -8,6 +8,7 @@
 #include "cli/machine.h"
 #include "cli/verbs.h"
 #include "engine/llamacpp/find.h"
+#include "engine/llamacpp/seen.h"
 #include "machine/assess.h"
 #include "measure/forecast.h"
 #include "measure/trial.h"
@@ -31,6 +32,7 @@ struct pl_try {
     struct pl_cli *cli;
     struct pl_install engine;
     struct pl_machine machine;
+    struct pl_used_devices devices; /* that the engine sees */
     struct pl_forecast forecast;
     struct pl_run run;
     struct pl_ledger *ledger;
@@ -127,11 +129,38 @@ static int pl_try_choose(struct pl_try *t, struct pl_err *err)
     return pl_exit_as(err, -ENOMEM, PL_EXIT_NO);
 }
 
+/* What the engine sees is what it uses; -dev may name our pools, and is handed on by its names. */
+static int pl_try_devices(struct pl_try *t, struct pl_err *err)
+{
+    static char names[PL_RUN_TEXT_MAX];
+    struct pl_settings *s = &t->cli->settings;
+    struct pl_used_devices picked;
+    struct pl_seen seen;
+    struct pl_str text;
+    int rc = pl_llamacpp_seen(&t->engine, &seen, NULL);
+    if (rc < 0) /* an old engine does not say: the machine's own devices */
+        pl_llamacpp_devices(&t->machine, t->engine.backend, &t->devices);
+    else
+        pl_llamacpp_seen_join(&seen, &t->machine, &t->devices);
+    if (s->devices == NULL || pl_streq(s->devices, "none"))
+        return 0;
+    rc = pl_llamacpp_devices_pick(&t->devices, &(struct pl_settings){0}, s->devices, &picked, err);
+    if (rc < 0)
+        return rc;
+    pl_str_init(&text, sizeof(names));
+    for (uint32_t i = 0; i < picked.n; i++)
+        pl_str_addf(&text, "%s%s", i > 0 ? "," : "", picked.one[i].name);
+    (void)PL_FMT(names, "%s", pl_str_get(&text));
+    pl_str_done(&text);
+    s->devices = names;
+    return 0;
+}
+
 /* Predicts, and refuses what does not fit. */
 static int pl_try_admit(struct pl_try *t, struct pl_err *err)
 {
-    int rc = pl_forecast_make(t->model, &t->cli->settings, &t->machine, t->engine.version,
-                              t->ledger, &t->forecast, err);
+    int rc = pl_forecast_make(t->model, &t->cli->settings, &t->machine, &t->devices,
+                              t->engine.version, t->ledger, &t->forecast, err);
     if (rc < 0)
         return rc;
     const struct pl_judgement *j = &t->forecast.judgement;
@@ -172,6 +201,8 @@ static int pl_try_prepare(struct pl_try *t, struct pl_err *err)
         rc = pl_cli_machine(NULL, &t->machine, err);
     if (rc == 0)
         pl_try_bandwidth(t);
+    if (rc == 0)
+        rc = pl_try_devices(t, err);
     if (rc == 0 && automatic)
         rc = pl_try_choose(t, err);
     if (rc == 0 && automatic)
@@ -218,6 +249,7 @@ static void pl_try_print(struct pl_try *t)
 static int pl_try_measure(struct pl_try *t, struct pl_err *err)
 {
     struct pl_trial_options o = {
+        .devices = &t->devices,
         .engine = &t->engine,
         .loaded = t->loaded,
         .prompt_tokens = t->prompt,

@@ -30,6 +30,15 @@ struct pl_engine_bytes {
     uint64_t bytes;
 };
 
+#define PL_REPORT_DEVICES_MAX 16
+
+/* Buffers on one device, as the engine names it ("CUDA0"). */
+struct pl_engine_device {
+    char name[32];
+    struct pl_engine_bytes weights, kv, compute, recurrent;
+    uint64_t compute_before; /* of the contexts before the last: for the reader of the log */
+};
+
 struct pl_engine_report {
     char version[64];
     char backend[64];                   /* "cpu-zen4", "cpu-zen4+vulkan"; "" = not said */
@@ -38,6 +47,8 @@ struct pl_engine_report {
     bool kv_unified, kv_unified_known;
     struct pl_engine_bytes weights_mapped, weights_repack, weights_other; /* model buffers */
     struct pl_engine_bytes kv, compute, output, recurrent;
+    struct pl_engine_device device[PL_REPORT_DEVICES_MAX]; /* what is above is the host's */
+    uint32_t n_device;
     uint64_t load_ms; /* spawn to healthy */
 };
 
@@ -61,8 +72,12 @@ struct pl_run {
         baseline; /* peak: maximum of each field; baseline: loaded, before any request */
     struct pl_quantity measured[PL_PARTS]; /* per part where it can be told apart, else unknown */
     struct pl_quantity measured_total;     /* RssAnon + RssShmem + file_hot */
-    uint64_t cgroup_peak;                  /* 0 = not readable */
-    bool memory_returned;                  /* available memory came back after the stop */
+    /* of the devices: beside predicted.pool, whose first is the host's */
+    struct pl_pool_measured {
+        struct pl_quantity part[PL_PARTS], total;
+    } on_device[PL_FOOTPRINT_POOLS_MAX];
+    uint64_t cgroup_peak; /* 0 = not readable */
+    bool memory_returned; /* available memory came back after the stop */
     uint32_t repeats;
     struct pl_timing timing;                            /* median over repeats */
     double prompt_spread, predicted_spread;             /* (max-min)/median over repeats */

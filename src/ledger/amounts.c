@@ -6,11 +6,13 @@ struct pl_amount pl_amount_at(struct pl_run *run, struct pl_pool_footprint *pool
                               int i)
 {
     struct pl_amount a = {0};
+    struct pl_pool_measured *device =
+        pool != NULL && !is_measured ? &run->on_device[pool - run->predicted.pool] : NULL;
     if (i < PL_PARTS) {
         a.family = "part";
         a.name = pl_part_name((enum pl_part)i);
         a.predicted = pool != NULL ? &pool->part[i] : NULL;
-        a.measured = is_measured ? &run->measured[i] : NULL;
+        a.measured = is_measured ? &run->measured[i] : device != NULL ? &device->part[i] : NULL;
         return a;
     }
     i -= PL_PARTS;
@@ -29,6 +31,7 @@ struct pl_amount pl_amount_at(struct pl_run *run, struct pl_pool_footprint *pool
                                          &pool->largest_allocation};
         a.predicted = q[i];
     }
-    a.measured = is_measured && i == 0 ? &run->measured_total : NULL;
+    if (i == 0)
+        a.measured = is_measured ? &run->measured_total : device != NULL ? &device->total : NULL;
     return a;
 }

@@ -14,7 +14,8 @@ struct pl_amount {
 };
 
 /* The i-th amount (< PL_AMOUNTS) of run's pool. pool may be NULL (nothing was predicted for it);
- * is_measured: the pool is the one that was measured. */
+ * is_measured: the pool is the host's, measured from /proc; the others are what the engine reports.
+ */
 struct pl_amount pl_amount_at(struct pl_run *run, struct pl_pool_footprint *pool, bool is_measured,
                               int i);
 

@@ -106,8 +106,9 @@ int pl_forecast_terms(const struct pl_forecast *f, struct pl_terms *ret, struct 
 }
 
 int pl_forecast_make(const struct pl_model *model, const struct pl_settings *settings,
-                     const struct pl_machine *machine, const char *engine_version,
-                     struct pl_ledger *ledger, struct pl_forecast *ret, struct pl_err *err)
+                     const struct pl_machine *machine, const struct pl_used_devices *devices,
+                     const char *engine_version, struct pl_ledger *ledger, struct pl_forecast *ret,
+                     struct pl_err *err)
 {
     *ret = (struct pl_forecast){
         .model = model, .machine = machine, .settings = *settings, .formulas = PL_LLAMACPP_PROVED};
@@ -122,8 +123,10 @@ int pl_forecast_make(const struct pl_model *model, const struct pl_settings *set
     const struct pl_pool *ram = pl_machine_pool_const(machine, "ram");
     struct pl_rate bandwidth = ram != NULL ? ram->bandwidth : (struct pl_rate){0};
     pl_forecast_remember(ret, ledger, &bandwidth);
-    struct pl_used_devices devices;
-    struct pl_llamacpp_host host = pl_forecast_host(ret, &devices);
+    struct pl_used_devices own;
+    struct pl_llamacpp_host host = pl_forecast_host(ret, &own);
+    if (devices != NULL)
+        host.devices = devices;
     int rc = pl_llamacpp_footprint(model, settings, &host, &ret->footprint, &ret->resolved, err);
     if (rc < 0)
         return rc;

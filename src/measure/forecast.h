@@ -4,15 +4,18 @@
 
 #include "base/err.h"
 #include "domain/forecast.h"
+#include "engine/llamacpp/devices.h"
 #include "engine/llamacpp/terms.h"
 #include "ledger/ledger.h"
 
-/* Fills ret. engine_version NULL: the one the ledger last saw on this machine, else unknown. ledger
- * may be NULL; one that cannot be asked is not an error. The cited run's texts live as long as the
- * ledger handle. Errors as pl_llamacpp_footprint. */
+/* Fills ret. engine_version NULL: the one the ledger last saw on this machine, else unknown.
+ * devices: those the engine was seen to see; NULL: the machine's own. ledger may be NULL; one that
+ * cannot be asked is not an error. The cited run's texts live as long as the ledger handle. Errors
+ * as pl_llamacpp_footprint. */
 int pl_forecast_make(const struct pl_model *model, const struct pl_settings *settings,
-                     const struct pl_machine *machine, const char *engine_version,
-                     struct pl_ledger *ledger, struct pl_forecast *ret, struct pl_err *err);
+                     const struct pl_machine *machine, const struct pl_used_devices *devices,
+                     const char *engine_version, struct pl_ledger *ledger, struct pl_forecast *ret,
+                     struct pl_err *err);
 
 /* How its parts come about; f as made above. */
 int pl_forecast_terms(const struct pl_forecast *f, struct pl_terms *ret, struct pl_err *err);

@@ -228,6 +228,36 @@ static void pl_trial_parts(struct pl_trial *t)
                        "RssAnon + RssShmem + swapped + mapped weights in use");
 }
 
+/* Buffers on the devices, by the engine's own report: what else its process holds there is not
+ * measured, so the total is not either. */
+static void pl_trial_on_devices(struct pl_trial *t)
+{
+    struct pl_run *r = t->run;
+    for (uint32_t i = 1; i < r->predicted.n_pool; i++) {
+        struct pl_pool_measured *m = &r->on_device[i];
+        const struct pl_engine_device *d = NULL;
+        for (int k = 0; k < PL_PARTS; k++)
+            m->part[k] = PL_QUANTITY_UNKNOWN("not told apart");
+        m->total = PL_QUANTITY_UNKNOWN("the context of the process is not measured");
+        for (uint32_t k = 0; k < r->report.n_device && t->o->devices != NULL; k++) {
+            const struct pl_used_device *u =
+                pl_used_device(t->o->devices, r->report.device[k].name);
+            if (u != NULL && pl_streq(u->pool, r->predicted.pool[i].pool))
+                d = &r->report.device[k];
+        }
+        if (d == NULL)
+            continue;
+        const struct pl_quantity zero =
+            pl_exact(0, PL_SOURCE_MEASURED, "the engine reports no such buffer");
+        m->part[PL_PART_WEIGHTS] =
+            d->weights.known ? pl_reported(d->weights, "the engine's model buffer") : zero;
+        m->part[PL_PART_KV] = d->kv.known ? pl_reported(d->kv, "the engine's KV buffer") : zero;
+        m->part[PL_PART_RECURRENT] =
+            d->recurrent.known ? pl_reported(d->recurrent, "the engine's RS buffer") : zero;
+        m->part[PL_PART_COMPUTE] = pl_reported(d->compute, "the engine's compute buffer");
+    }
+}
+
 /* Raises every figure of a to that of b. */
 static void pl_trial_most(struct pl_sample *a, const struct pl_sample *b)
 {
@@ -247,6 +277,7 @@ static int pl_trial_measure(struct pl_trial *t, struct pl_err *err)
     if (rc < 0)
         return rc;
     pl_trial_parts(t);
+    pl_trial_on_devices(t);
     r->peak = pl_watch_peak(t->watch);
     pl_trial_most(&r->peak, &r->steady); /* the watch may have looked last before the end */
     struct pl_cgroup_memory group;

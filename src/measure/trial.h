@@ -5,12 +5,14 @@
 #include "base/err.h"
 #include "domain/forecast.h"
 #include "engine/engine.h"
+#include "engine/llamacpp/devices.h"
 #include "ledger/ledger.h"
 
 #include <signal.h>
 
 struct pl_trial_options {
     const struct pl_install *engine;
+    const struct pl_used_devices *devices; /* that it sees; NULL = none */
     const struct pl_model *loaded; /* the file to load, as read: the model itself, or its ghost */
     uint64_t prompt_tokens, predict_tokens; /* of every timed request */
     uint32_t warmups, repeats;

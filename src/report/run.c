@@ -120,11 +120,12 @@ static void pl_run_pool(struct pl_table *t, const struct pl_run *run,
         pl_text_clean(pool);
     }
     bool measured = pl_streq(p->pool, PL_RUN_MEASURED_POOL);
+    const struct pl_pool_measured *device = &run->on_device[p - run->predicted.pool];
     for (int i = 0; i < PL_PARTS; i++)
         pl_run_row(t, pool, labels[i] != NULL ? labels[i] : pl_part_name((enum pl_part)i),
-                   p->part[i], measured ? run->measured[i] : unknown);
+                   p->part[i], measured ? run->measured[i] : device->part[i]);
     pl_table_rule(t);
-    pl_run_row(t, pool, "steady", p->steady, measured ? run->measured_total : unknown);
+    pl_run_row(t, pool, "steady", p->steady, measured ? run->measured_total : device->total);
     pl_run_row(t, pool, "peak", p->peak, measured ? pl_run_peak(run) : unknown);
 }
 

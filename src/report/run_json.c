@@ -77,6 +77,17 @@ static void pl_json_run_measured(struct pl_json *j, const struct pl_run *run)
     pl_json_sample(j, "baseline", &run->baseline);
     pl_json_count(j, "cgroup_peak", run->cgroup_peak);
     pl_json_bool(j, "memory_returned", run->memory_returned);
+    pl_json_array(j, "devices");
+    for (uint32_t i = 0; i < run->predicted.n_pool; i++) {
+        if (pl_streq(run->predicted.pool[i].pool, PL_RUN_MEASURED_POOL))
+            continue;
+        pl_json_object(j, NULL);
+        pl_json_str(j, "pool", run->predicted.pool[i].pool);
+        pl_json_parts(j, "parts", run->on_device[i].part);
+        pl_json_quantity(j, "total", run->on_device[i].total);
+        pl_json_end(j);
+    }
+    pl_json_end(j);
     pl_json_end(j);
 }
 

@@ -39,7 +39,7 @@ run "$PLIMSOLL" runs --ledger "$db" 1
 is "one run: exit 0" "$status" 0
 like "one run: the table" "$out" '^part +predicted +measured +difference$'
 like "one run: a part" "$out" '^ram weights .*GiB.*%\)'
-like "one run: the other pool was not measured" "$out" '^gpu0 kv .* unknown  unknown$'
+like "one run: the device too, by the engine's report" "$out" '^gpu0 kv .* [0-9.]+ [KMG]iB.*'
 like "one run: speeds" "$out" '^decode +predicted 22.5 .*measured 23.5 tokens/s \(-4.3 %\)'
 run "$PLIMSOLL" runs --ledger "$db" 2
 is "a refused run: exit 0" "$status" 0

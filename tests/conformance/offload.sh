@@ -111,4 +111,15 @@ for m in $models; do
     check "$m two: -ngl 99 -ts 2,3" 2 "$T/$m.gguf" -ngl 99 -ts 2,3 -c 8192
     rm -f "$T/$m.gguf"
 done
+# The whole way: the engine started on the software GPU (slow: few layers, short texts), its buffers
+# there beside the prediction, kept in the ledger.
+run "$PLIMSOLL" try smollm2-135m -c 512 -np 1 -ub 32 -ngl 3 --repeats 1 --warmup 0 --prompt 8 --predict 2 --json
+is "try with layers on a device: exit 0" "$status" 0
+diag "$err"
+for part in weights kv; do
+    ok "... $part there as predicted" jq -e ".run.predicted.pools[1].parts.$part.bytes as \$p |
+        .run.measured.devices[0] | .pool == \"gpu0\" and .parts.$part.low - 65536 <= \$p and \$p <= .parts.$part.high + 65536" <<<"$out"
+done
+run "$PLIMSOLL" runs --json
+is "... and remembered" "$(jq -r '.runs[0].measured.devices[0].parts.kv.source' <<<"$out")" measured
 done_testing

@@ -121,6 +121,9 @@ static inline void fixture_run(struct pl_run *run, uint64_t seed)
     for (int i = 0; i < PL_PARTS; i++)
         run->measured[i] = fixture_quantity(&seed, "RssAnon");
     run->measured_total = fixture_quantity(&seed, "RssAnon + RssShmem + file_hot");
+    for (int i = 0; i < PL_PARTS; i++)
+        run->on_device[1].part[i] = fixture_quantity(&seed, "the engine's buffer");
+    run->on_device[1].total = fixture_quantity(&seed, "the engine's buffers");
     run->cgroup_peak = fixture_next(&seed);
     run->memory_returned = true;
     run->repeats = 3;

@@ -140,14 +140,16 @@ static void compute_buffers_of_two_contexts(void **state)
              "sched_reserve: reserving ...\n"
              "sched_reserve:      CUDA0 compute buffer size =     8.00 MiB\n"
              "sched_reserve:        CPU compute buffer size =     4.00 MiB\n");
-    assert_int_equal(l.report.compute.bytes, mib(12));
+    assert_int_equal(l.report.compute.bytes, mib(4));
+    assert_int_equal(l.report.device[0].compute.bytes, mib(8));
     feed(&l, "llama_context: constructing llama_context\n"
              "llama_context: n_ctx         = 512\n"
              "sched_reserve: reserving ...\n"
              "sched_reserve:        CPU compute buffer size =     1.00 MiB\n"
              "alloc_compute_meta:        CPU compute buffer size =   99.00 MiB\n"
              "~llama_context:        CPU compute buffer size is   8.0176 MiB, matches\n");
-    assert_int_equal(l.report.compute.bytes, mib(13));
+    assert_int_equal(l.report.compute.bytes, mib(5));
+    assert_int_equal(l.report.device[0].compute.bytes, mib(8));
     assert_int_equal(l.report.n_ctx, 1024);
 }
 
@@ -257,9 +259,41 @@ static void the_projection_is_read(void **state)
     assert_int_equal(p.row[16].compute_mib, 50);
 }
 
+/* What lies on devices is not the host's; what they pin there is. */
+static void buffers_of_devices_stand_apart(void **state)
+{
+    (void)state;
+    static const char text[] = "load_tensors:      Vulkan0 model buffer size =    12.00 MiB\n"
+                               "load_tensors:        CUDA1 model buffer size =     3.00 MiB\n"
+                               "load_tensors:  Vulkan_Host model buffer size =     5.00 MiB\n"
+                               "llama_context: constructing llama_context\n"
+                               "llama_context: Vulkan_Host  output buffer size =     0.50 MiB\n"
+                               "llama_kv_cache:        CPU KV buffer size =     4.00 MiB\n"
+                               "llama_kv_cache:    Vulkan0 KV buffer size =     6.00 MiB\n"
+                               "llama_memory_recurrent: Vulkan0 RS buffer size =     1.00 MiB\n"
+                               "sched_reserve: reserving ...\n"
+                               "sched_reserve:    Vulkan0 compute buffer size =     9.00 MiB\n"
+                               "sched_reserve: reserving ...\n"
+                               "sched_reserve:    Vulkan0 compute buffer size =    10.00 MiB\n"
+                               "sched_reserve: Vulkan_Host compute buffer size =     2.00 MiB\n";
+    static struct pl_log l;
+    pl_log_init(&l);
+    pl_log_feed(&l, text, strlen(text));
+    const struct pl_engine_report *r = &l.report;
+    assert_int_equal(r->n_device, 2);
+    assert_string_equal(r->device[0].name, "Vulkan0");
+    assert_true(r->device[0].weights.bytes == 12u << 20 && r->device[0].kv.bytes == 6u << 20);
+    assert_true(r->device[0].recurrent.bytes == 1u << 20);
+    assert_true(r->device[0].compute.bytes == 10u << 20); /* the last reservation counts */
+    assert_true(r->device[1].weights.bytes == 3u << 20 && !r->device[1].kv.known);
+    assert_true(r->weights_other.bytes == 5u << 20 && r->kv.bytes == 4u << 20);
+    assert_true(r->output.bytes == 1u << 19 && r->compute.bytes == 2u << 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(buffers_of_devices_stand_apart),
         cmocka_unit_test(the_projection_is_read),
         cmocka_unit_test(the_dry_run_of_fit_is_not_counted),
         cmocka_unit_test(repacked_weights_are_told_from_mapped_ones),

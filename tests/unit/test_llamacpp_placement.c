@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "engine/llamacpp/pattern.h"
 #include "engine/llamacpp/placement.h"
+#include "engine/llamacpp/seen.h"
 #include "engine/llamacpp/settings.h"
 
 #include <errno.h>
@@ -340,6 +341,58 @@ static void a_machine_names_its_devices(void **state)
     assert_true(d.one[0].integrated);
 }
 
+static const char listed[] =
+    "load_backend: loaded Vulkan backend from libggml-vulkan.so\n"
+    "Available devices:\n"
+    "  Vulkan0: NVIDIA GeForce RTX 4090 (24564 MiB, 23000 MiB free)\n"
+    "  Vulkan1: llvmpipe (LLVM 15.0.6, 256 bits) (24105 MiB, 23401 MiB free)\n"
+    "  Vulkan2: broken (x MiB, 1 MiB free)\n"
+    "  : nameless (1 MiB, 1 MiB free)\n"
+    "  Vulkan3 (1 MiB, 1 MiB free)\n";
+
+static void the_engine_lists_what_it_sees(void **state)
+{
+    (void)state;
+    static struct pl_seen seen;
+    pl_llamacpp_seen_parse(listed, &seen);
+    assert_int_equal(seen.n, 2);
+    assert_string_equal(seen.one[0].name, "Vulkan0");
+    assert_string_equal(seen.one[0].about, "NVIDIA GeForce RTX 4090");
+    assert_true(seen.one[0].total_mib == 24564 && seen.one[0].free_mib == 23000);
+    assert_string_equal(seen.one[1].about, "llvmpipe (LLVM 15.0.6, 256 bits)");
+    pl_llamacpp_seen_parse("Available devices:\n", &seen);
+    assert_int_equal(seen.n, 0);
+}
+
+/* What the machine knows keeps its pool; a software device gets one below host memory. */
+static void both_sides_are_joined(void **state)
+{
+    (void)state;
+    static struct pl_machine m;
+    static struct pl_seen seen;
+    struct pl_used_devices d;
+    memset(&m, 0, sizeof(m));
+    (void)pl_machine_add_pool(&m, "ram", PL_POOL_HOST);
+    (void)pl_machine_add_pool(&m, "gpu0", PL_POOL_DEDICATED);
+    struct pl_device *g = pl_machine_add_device(&m, "gpu0");
+    (void)PL_FMT(g->pool, "gpu0");
+    (void)PL_FMT(g->name, "NVIDIA GeForce RTX 4090");
+    g->vendor = PL_VENDOR_NVIDIA;
+    pl_llamacpp_seen_parse(listed, &seen);
+    pl_llamacpp_seen_join(&seen, &m, &d);
+    assert_int_equal(d.n, 2);
+    assert_string_equal(d.one[0].pool, "gpu0");
+    assert_string_equal(d.one[0].name, "Vulkan0");
+    assert_true(d.one[0].free.likely == 23000ull << 20);
+    assert_string_equal(d.one[1].pool, "gpu1");
+    assert_string_equal(pl_machine_pool(&m, "gpu1")->parent, "ram");
+    assert_true(d.one[1].range_max == 128u << 20); /* Mesa's software driver binds no more */
+    /* an engine that sees nothing uses nothing, whatever the machine has */
+    seen.n = 0;
+    pl_llamacpp_seen_join(&seen, &m, &d);
+    assert_int_equal(d.n, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +405,8 @@ int main(void)
         cmocka_unit_test(what_is_too_large_stays),
         cmocka_unit_test(patterns_search_as_the_engine),
         cmocka_unit_test(a_machine_names_its_devices),
+        cmocka_unit_test(the_engine_lists_what_it_sees),
+        cmocka_unit_test(both_sides_are_joined),
     };
     return cmocka_run_group_tests_name("llamacpp_placement", tests, setup, NULL);
 }

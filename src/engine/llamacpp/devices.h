@@ -46,8 +46,8 @@ void pl_llamacpp_devices(const struct pl_machine *m, const char *backend,
 int pl_llamacpp_devices_pick(const struct pl_used_devices *all, const struct pl_settings *s,
                              const char *wanted, struct pl_used_devices *ret, struct pl_err *err);
 
-/* By the engine's name or the pool's; where the backend is not known, "CUDA1" and "Vulkan1" name the
- * second device alike. NULL when there is none. */
+/* By the engine's name or the pool's; where the backend is not known, "CUDA1" and "Vulkan1" name
+ * the second device alike. NULL when there is none. */
 const struct pl_used_device *pl_used_device(const struct pl_used_devices *all, const char *name);
 
 /* "CUDA", "Vulkan" ... */

@@ -9,20 +9,40 @@
 static const struct pl_device_runtime {
     enum pl_backend backend;
     uint32_t low_mib, likely_mib, high_mib;
+    uint32_t host_likely_mib, host_high_mib; /* of its driver, in host memory */
     const char *why;
 } pl_runtimes[] = {
 #include "context_overhead.inc"
 };
 
-static struct pl_quantity pl_device_runtime(const struct pl_used_device *d)
+static const struct pl_device_runtime *pl_device_runtime_of(const struct pl_used_device *d)
 {
     for (size_t i = 0; i < sizeof(pl_runtimes) / sizeof(pl_runtimes[0]); i++) {
-        const struct pl_device_runtime *t = &pl_runtimes[i];
-        if (t->backend == d->backend)
-            return pl_between(t->low_mib * PL_MIB, t->likely_mib * PL_MIB, t->high_mib * PL_MIB,
-                              PL_SOURCE_ASSUMED, t->why);
+        if (pl_runtimes[i].backend == d->backend)
+            return &pl_runtimes[i];
     }
-    return PL_QUANTITY_UNKNOWN("what this backend holds beside its buffers is not known");
+    return NULL;
+}
+
+static struct pl_quantity pl_device_runtime(const struct pl_used_device *d)
+{
+    const struct pl_device_runtime *t = pl_device_runtime_of(d);
+    if (t == NULL)
+        return PL_QUANTITY_UNKNOWN("what this backend holds beside its buffers is not known");
+    return pl_between(t->low_mib * PL_MIB, t->likely_mib * PL_MIB, t->high_mib * PL_MIB,
+                      PL_SOURCE_ASSUMED, t->why);
+}
+
+/* A driver's heap in the process, once whatever the number of its devices. */
+static struct pl_quantity pl_device_host_runtime(const struct pl_used_device *d,
+                                                 struct pl_quantity server)
+{
+    const struct pl_device_runtime *t = pl_device_runtime_of(d);
+    if (t == NULL || !pl_known(server))
+        return server;
+    return pl_between(server.low, server.likely + t->host_likely_mib * PL_MIB,
+                      server.high + t->host_high_mib * PL_MIB, PL_SOURCE_ASSUMED,
+                      "heap of the server, and of the devices' driver");
 }
 
 static struct pl_quantity pl_derived(uint64_t bytes, const char *why)
@@ -121,6 +141,8 @@ void pl_footprint_device_pools(const struct pl_model *m, const struct pl_net *ne
             pl_derived(placed->recurrent[i + 1], "state of the recurrent layers on this device");
         p->part[PL_PART_RUNTIME] = pl_device_runtime(d);
     }
+    f->pool[0].part[PL_PART_RUNTIME] =
+        pl_device_host_runtime(&place->devices.one[0], f->pool[0].part[PL_PART_RUNTIME]);
     pl_device_compute(net, r, place, placed, f);
     for (uint32_t i = 0; i < place->devices.n; i++)
         pl_device_totals(&f->pool[i + 1], &place->devices.one[i], placed->largest[i + 1]);

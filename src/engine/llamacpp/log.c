@@ -5,6 +5,7 @@
 #include "base/units.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -142,6 +143,64 @@ static struct pl_engine_bytes *pl_log_weights(struct pl_engine_report *r, const 
     return &r->weights_other;
 }
 
+/* The name before a buffer's kind: "Vulkan0" in "   Vulkan0 KV buffer size". */
+static bool pl_log_name(const char *text, const char *kind, char *out, size_t size)
+{
+    const char *name = kind;
+    while (name > text && name[-1] != ' ')
+        name--;
+    return pl_fmt(out, size, "%.*s", (int)(kind - name), name) && out[0] != '\0';
+}
+
+/* The device of that name, added when new; NULL for memory of the host: the CPU's buffers and what
+ * devices pin there ("CUDA_Host"). */
+static struct pl_engine_device *pl_log_device(struct pl_engine_report *r, const char *name)
+{
+    static const char *const host[] = {"CPU", "BLAS", "AMX"};
+    for (size_t i = 0; i < sizeof(host) / sizeof(host[0]); i++) {
+        if (pl_starts(name, host[i]))
+            return NULL;
+    }
+    if (strstr(name, "_Host") != NULL)
+        return NULL;
+    for (uint32_t i = 0; i < r->n_device; i++) {
+        if (pl_streq(r->device[i].name, name))
+            return &r->device[i];
+    }
+    if (r->n_device >= PL_REPORT_DEVICES_MAX)
+        return NULL;
+    struct pl_engine_device *d = &r->device[r->n_device++];
+    *d = (struct pl_engine_device){0};
+    (void)pl_fmt(d->name, sizeof(d->name), "%s", name);
+    return d;
+}
+
+/* A buffer of a device; false when it is the host's. */
+static bool pl_log_device_buffer(struct pl_engine_report *r, const char *text, uint64_t bytes)
+{
+    const struct {
+        const char *kind;
+        size_t field;
+    } kinds[] = {
+        {" model buffer size",   offsetof(struct pl_engine_device, weights)  },
+        {" KV buffer size",      offsetof(struct pl_engine_device, kv)       },
+        {" RS buffer size",      offsetof(struct pl_engine_device, recurrent)},
+        {" compute buffer size", offsetof(struct pl_engine_device, compute)  },
+    };
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        const char *kind = strstr(text, kinds[i].kind);
+        char name[32];
+        if (kind == NULL || !pl_log_name(text, kind, name, sizeof(name)))
+            continue;
+        struct pl_engine_device *d = pl_log_device(r, name);
+        if (d == NULL)
+            return false;
+        pl_log_add((struct pl_engine_bytes *)(void *)((char *)d + kinds[i].field), bytes);
+        return true;
+    }
+    return false;
+}
+
 static void pl_log_buffer(struct pl_log *l, const char *text)
 {
     uint64_t bytes;
@@ -149,6 +208,8 @@ static void pl_log_buffer(struct pl_log *l, const char *text)
     const char *size = strstr(text, " buffer size = ");
     if (size == NULL || l->fitting || l->no_alloc || !pl_log_mib(size, &bytes) ||
         strstr(text, "alloc_compute_meta") != NULL) /* the image projector's own */
+        return;
+    if (pl_log_device_buffer(r, text, bytes))
         return;
     const char *kind = strstr(text, " model buffer size");
     if (kind != NULL) {
@@ -190,10 +251,15 @@ static void pl_log_phase(struct pl_log *l, const char *text)
         if (!l->fitting && !l->no_alloc) {
             l->contexts++;
             l->compute_before = l->report.compute.bytes;
+            for (uint32_t i = 0; i < l->report.n_device; i++)
+                l->report.device[i].compute_before = l->report.device[i].compute.bytes;
         }
     } else if (strstr(text, "sched_reserve: reserving") != NULL) {
-        if (!l->fitting && !l->no_alloc)
+        if (!l->fitting && !l->no_alloc) {
             l->report.compute.bytes = l->compute_before;
+            for (uint32_t i = 0; i < l->report.n_device; i++)
+                l->report.device[i].compute.bytes = l->report.device[i].compute_before;
+        }
     } else if (strstr(text, "listening on http") != NULL ||
                strstr(text, "HTTP server is listening") != NULL ||
                strstr(text, "HTTP server listening") != NULL) {
