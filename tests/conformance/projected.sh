@@ -12,6 +12,7 @@ fitted() { # MODEL SETTINGS...
 projected() { # MODEL SETTINGS...
     local model=$1 pid
     shift
+    : >"$T/server.log" # or the last server's line may be read before this one starts
     engine_exec llama-server -m "$model" -nr --host 127.0.0.1 --port 0 -lv 5 "$@" \
         >"$T/server.log" 2>&1 &
     pid=$!

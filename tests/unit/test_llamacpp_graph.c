@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "engine/llamacpp/graph_alloc.h"
 #include "engine/llamacpp/graph_compute.h"
+#include "engine/llamacpp/graph_layers.h"
 #include "engine/llamacpp/graph_place.h"
 #include "engine/llamacpp/graph_recipe.h"
 #include "engine/llamacpp/graph_split.h"
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TENSORS_MAX 64
+#define TENSORS_MAX 128
 #define KEYS_MAX 24
 
 /* A model in memory: its header alone. */
@@ -109,6 +110,31 @@ static struct pl_resolved settings_of(const struct shape *s)
                                 .flash_attn = s->fa,
                                 .type_k = s->type_k,
                                 .type_v = s->type_v};
+}
+
+static void layers_alike_are_left_out(void **state)
+{
+    (void)state;
+    static struct made x;
+    struct pl_arena a;
+    struct pl_net net = {0};
+    struct pl_err err = {0};
+    static const struct shape s = {12, 1024, 3072, 16, 8, 128, 4096, 4096, 1, 512, true, 1, 1, 0};
+    make_llama(&x, &s);
+    pl_arena_init(&a, PL_MIB);
+    assert_int_equal(pl_llamacpp_net(&x.m, &net, &err), 0);
+    const bool *skip = pl_graph_layers_alike(&a, &x.m, &net, NULL);
+    assert_non_null(skip);
+    for (uint32_t il = 0; il < 12; il++)
+        assert_int_equal(skip[il], il >= 4 && il < 10);
+    for (size_t i = 0; i < x.m.n_tensor; i++)
+        if (strcmp(x.tensor[i].name, "blk.7.ffn_up.weight") == 0)
+            x.tensor[i].ne[1]++;
+    skip = pl_graph_layers_alike(&a, &x.m, &net, NULL);
+    assert_false(skip[7]);
+    assert_true(skip[6]);
+    pl_net_done(&net);
+    pl_arena_done(&a);
 }
 
 /* Compute buffers that llama-server 0.7.0 (11669) reported on two- and three-layer ghosts. */
@@ -329,6 +355,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(compute_buffers_as_reported),
+        cmocka_unit_test(layers_alike_are_left_out),
         cmocka_unit_test(sizes_beyond_memory_are_not_followed),
         cmocka_unit_test(a_missing_weight_is_named),
         cmocka_unit_test_setup_teardown(operands_come_first_and_once, start, end),

@@ -36,9 +36,10 @@ struct pl_build {
     const struct pl_weight_index *index;
     struct pl_graph_batch batch;
     uint64_t il;
-    uint64_t n_pos; /* position values per token */
-    bool no_flash;  /* the engine turns flash attention off for this architecture */
-    uint64_t every; /* of the condition "every" */
+    const bool *skip; /* layers that may be left out; NULL: none */
+    uint64_t n_pos;   /* position values per token */
+    bool no_flash;    /* the engine turns flash attention off for this architecture */
+    uint64_t every;   /* of the condition "every" */
     const struct pl_placement *place; /* NULL: all on the host */
     /* is a host weight converted for the host's own kernels? NULL: none is */
     bool (*converted)(const struct pl_tensor *t, const void *with);

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "engine/llamacpp/graph_alloc.h"
+#include "engine/llamacpp/graph_layers.h"
 #include "engine/llamacpp/graph_place.h"
 #include "engine/llamacpp/graph_recipe.h"
 #include "engine/llamacpp/graph_split.h"
@@ -39,6 +40,7 @@ bool pl_graph_build(const struct pl_model *m, const struct pl_net *net, const st
         b.converted_with = where->converted_with;
     }
     const char *text = pl_recipe(net->arch->name);
+    b.skip = pl_graph_layers_alike(g->arena, m, net, b.place);
     b.index = pl_weight_index_new(g->arena, m);
     if (text == NULL || b.index == NULL || net->n_layer == 0) {
         g->failed = true;
@@ -65,6 +67,8 @@ static bool pl_graph_bytes(const struct pl_model *m, const struct pl_net *net,
         c->bytes = bytes;
     if (ok && g.n_order > c->n_node)
         c->n_node = g.n_order;
+    if (ok && g.scanned > c->loose)
+        c->loose = g.scanned;
     pl_arena_done(&arena);
     return ok;
 }

@@ -13,6 +13,7 @@
 
 struct pl_compute {
     uint64_t bytes;  /* of the host's buffer */
+    uint64_t loose;  /* what the engine was seen to take above: one set of scanned states at most */
     uint32_t n_node; /* operations of the larger graph */
     char lacks[48];  /* a weight that is missing, or what of the recipe could not be run */
 };

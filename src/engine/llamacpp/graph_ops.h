@@ -111,6 +111,7 @@ struct pl_net_graph {
     uint32_t n_leaf, cap_leaf;
     pl_tid *stack;
     uint32_t cap_stack;
+    uint64_t scanned;  /* bytes of the states that a scan rewrites, of all slots */
     bool failed;       /* a limit, no memory, or an operand is missing */
     const char *lacks; /* what is missing, where that is known */
 };

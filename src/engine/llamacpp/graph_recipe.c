@@ -236,8 +236,10 @@ void pl_recipe_run(struct pl_build *b, const char *text)
     }
     pl_run_part(b, text, layers);
     b->in_layer = true;
-    for (b->il = 0; b->il < b->net->n_layer && !b->g->failed; b->il++)
-        pl_run_part(b, layers + 1, tail);
+    for (b->il = 0; b->il < b->net->n_layer && !b->g->failed; b->il++) {
+        if (b->skip == NULL || !b->skip[b->il])
+            pl_run_part(b, layers + 1, tail);
+    }
     b->in_layer = false;
     b->after = true;
     b->il = 0;

@@ -140,6 +140,7 @@ static pl_tid pl_b_scan(struct pl_build *b, const struct pl_scan *s)
     pl_net_also(g, t, s->c);
     pl_net_also(g, t, pl_b_state_rows(b));
     pl_net_expand(g, t);
+    g->scanned = state * seqs * F;
     pl_b_state_after(b, store, true);
     const uint64_t kept[4] = {state * seqs, 1, 1, 1};
     pl_b_keep(b, pl_view4(b, t, kept, F, F, F, out * F), store);

@@ -22,4 +22,7 @@ pl_tid pl_b_shortconv(struct pl_build *b, pl_tid x);   /* models/lfm2.cpp */
 pl_tid pl_b_delta_net(struct pl_build *b, pl_tid x, bool wide);
 pl_tid pl_b_kda(struct pl_build *b, pl_tid x); /* models/kimi-linear.cpp */
 
+/* A whole layer (models/rwkv6.cpp, rwkv7.cpp). *first: the first layer's values, 0 before. */
+pl_tid pl_b_rwkv(struct pl_build *b, pl_tid x, bool seven, pl_tid *first, bool last);
+
 #endif

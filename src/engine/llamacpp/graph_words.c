@@ -349,6 +349,16 @@ static pl_tid pl_w_groupnorm(struct pl_call *c)
     return pl_net_with(g, PL_OP_MUL, t, w);
 }
 
+/* x,first=rwkv(x,first,6|7) */
+static pl_tid pl_w_rwkv(struct pl_call *c)
+{
+    pl_tid first = c->arg[1];
+    bool last = c->b->il + 1 == c->b->net->n_layer;
+    pl_tid x = pl_b_rwkv(c->b, c->arg[0], pl_call_has(c, "7"), &first, last);
+    c->result[1] = first;
+    return x;
+}
+
 static pl_tid pl_w_noflash(struct pl_call *c)
 {
     c->b->no_flash = true;
@@ -394,6 +404,7 @@ static const struct {
     {"kda",         pl_w_kda        },
     {"latent",      pl_w_latent     },
     {"noflash",     pl_w_noflash    },
+    {"rwkv",        pl_w_rwkv       },
     {"groupnorm",   pl_w_groupnorm  },
     {"halfheads",   pl_w_halfheads  },
     {"wide",        pl_w_wide       },
