@@ -42,7 +42,8 @@ struct pl_pool_footprint {
 struct pl_footprint {
     struct pl_pool_footprint pool[PL_FOOTPRINT_POOLS_MAX];
     uint32_t n_pool;
-    char text[PL_FOOTPRINT_TEXT_MAX]; /* of a `why` with figures; a copy's points here still */
+    char fitted[PL_FOOTPRINT_TEXT_MAX]; /* what was left open and is decided here; "" = nothing */
+    char text[PL_FOOTPRINT_TEXT_MAX];   /* of a `why` with figures; a copy's points here still */
 };
 
 enum pl_verdict {

@@ -73,8 +73,9 @@ static void pl_forecast_shortened(struct pl_forecast *f)
     const struct pl_pool *ram = pl_machine_pool_const(f->machine, "ram");
     const struct pl_quantity *part = f->footprint.pool[0].part;
     struct pl_judgement *j = &f->judgement;
-    if (f->settings.n_ctx > 0 || ram == NULL || !pl_known(ram->capacity) ||
-        !pl_known(part[PL_PART_COMPUTE]) || j->n_reason >= PL_REASONS_MAX)
+    if (f->settings.n_ctx > 0 || f->footprint.n_pool > 1 || ram == NULL ||
+        !pl_known(ram->capacity) || !pl_known(part[PL_PART_COMPUTE]) ||
+        j->n_reason >= PL_REASONS_MAX)
         return;
     uint64_t counted = pl_add_sat(part[PL_PART_WEIGHTS].likely, part[PL_PART_KV].likely);
     counted = pl_add_sat(counted, part[PL_PART_COMPUTE].likely);
@@ -132,6 +133,8 @@ int pl_forecast_make(const struct pl_model *model, const struct pl_settings *set
         return rc;
     pl_judge(&ret->footprint, machine, &ret->judgement);
     pl_forecast_shortened(ret);
+    if (ret->footprint.fitted[0] != '\0' && ret->judgement.n_reason < PL_REASONS_MAX)
+        (void)PL_FMT(ret->judgement.reason[ret->judgement.n_reason++], "%s", ret->footprint.fitted);
     uint64_t kv = ret->footprint.pool[0].part[PL_PART_KV].likely;
     uint64_t depth =
         ret->resolved.n_ctx_seq < PL_SPEED_DEPTH ? ret->resolved.n_ctx_seq : PL_SPEED_DEPTH;

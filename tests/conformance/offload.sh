@@ -100,8 +100,26 @@ for f in "$T"/archs/*.gguf; do
 done
 rm -rf "$T/archs"
 
+# -ngl auto: the engine's own fitting, for several amounts of free memory; our compute buffers are
+# bounds, so a layer or so may differ
+fitted() { # MODEL ROOM_MIB
+    local free theirs ours
+    free=$(engine_run llama-server --list-devices 2>/dev/null | sed -n 's/.*, \([0-9]*\) MiB free).*/\1/p')
+    theirs=$(engine_run llama-fit-params -m "$1" -nr -c 4096 -np 1 -fitt $((free - $2)) 2>/dev/null |
+        sed -n 's/.*-ngl \(-\{0,1\}[0-9]*\).*/\1/p' | tail -n 1)
+    sed "s/24000000000/$((free * 1048576))/" "$T/machine1.json" >"$T/free.json"
+    run "$PLIMSOLL" estimate "$1" -nr -c 4096 -np 1 -fitt $((free - $2)) -M "$T/free.json" --json
+    ours=$(jq .settings.n_gpu_layers <<<"$out")
+    [ "$theirs" = -1 ] && theirs=37
+    ok "-ngl auto with $2 MiB: $ours layers, the engine's $theirs" \
+        test $((ours - theirs)) -ge -2 -a $((ours - theirs)) -le 2
+}
+run "$PLIMSOLL" ghost qwen3-8b:q4_k_m -o "$T/fit.gguf"
+for room in 5000 4000 2500 1000; do fitted "$T/fit.gguf" "$room"; done
+rm -f "$T/fit.gguf"
+
 models="qwen2.5-0.5b qwen3-8b"
-[ "${PLIMSOLL_FULL:-0}" = 1 ] && models+=" llama-3.2-1b qwen3-0.6b mistral-7b-v0.3 llama-3.3-70b"
+[ "${PLIMSOLL_FULL:-0}" = 1 ] && models+=" llama-3.2-1b mistral-7b-v0.3 llama-3.3-70b"
 for m in $models; do
     run "$PLIMSOLL" ghost "$m:q4_k_m" -o "$T/$m.gguf"
     for s in "-ngl 0 -c 4096" "-ngl 10 -c 8192 -np 4" "-ngl 99 -c 32768 -ctk q8_0 -ctv q8_0"; do

@@ -3,6 +3,8 @@
 #include "base/str.h"
 #include "engine/llamacpp/pattern.h"
 #include "engine/llamacpp/placement.h"
+#include "engine/llamacpp/placement_fit.h"
+#include "engine/llamacpp/resolve.h"
 #include "engine/llamacpp/seen.h"
 #include "engine/llamacpp/settings.h"
 
@@ -341,6 +343,88 @@ static void a_machine_names_its_devices(void **state)
     assert_true(d.one[0].integrated);
 }
 
+static bool no_compute(void *ctx, const struct pl_resolved *r, uint64_t *ret)
+{
+    (void)r;
+    *ret = 0;
+    return ctx == NULL;
+}
+
+static struct pl_settings open_settings(void)
+{
+    struct pl_settings s;
+    pl_llamacpp_defaults(&s);
+    s.n_ctx = 256;
+    s.n_parallel = 1;
+    s.fit_target = "0";
+    net.n_ctx_train = 256;
+    return s;
+}
+
+static uint64_t fitted_bytes(const struct pl_settings *s, const struct pl_used_devices *d,
+                             const struct pl_fit *fit)
+{
+    struct pl_err err = {0};
+    struct pl_resolved r = {0};
+    struct pl_placement p = {0};
+    struct pl_placed placed;
+    assert_int_equal(pl_llamacpp_resolve(s, &net, &r, &err), 0);
+    assert_int_equal(pl_llamacpp_place_fit(&model, &net, s, d, fit, &p, &err), 0);
+    pl_place_sum(&p, &model, &net, &r, &placed);
+    pl_placement_done(&p);
+    return placed.weights[1] + placed.padding[1] + placed.kv[1];
+}
+
+/* Whatever is free, what fitting chooses fits, and one layer more does not. */
+static void fitting_takes_all_that_fits(void **state)
+{
+    (void)state;
+    struct pl_settings s = open_settings();
+    struct pl_err err = {0};
+    struct pl_fit_compute compute = {no_compute, NULL};
+    struct pl_fit fit;
+    for (uint64_t room = 110000; room < 360000; room += 9973) {
+        struct pl_used_devices d = devices(1, room, 0);
+        assert_int_equal(pl_llamacpp_fit(&model, &net, &s, &d, &compute, &fit, &err), 0);
+        assert_true(fitted_bytes(&s, &d, &fit) <= room);
+        struct pl_fit more = fit;
+        more.n_gpu_layers++;
+        assert_true(fit.n_gpu_layers == LAYERS + 1 || fitted_bytes(&s, &d, &more) > room);
+        assert_int_equal(fit.text[0] != '\0', fit.changed);
+    }
+    /* what is given is left alone, and what cannot be told is said */
+    struct pl_used_devices d = devices(1, 150000, 0);
+    s.n_gpu_layers = 4;
+    assert_int_equal(pl_llamacpp_fit(&model, &net, &s, &d, &compute, &fit, &err), 0);
+    assert_true(fit.n_gpu_layers == 4 && !fit.changed);
+    s.n_gpu_layers = -1;
+    compute.ctx = &d;
+    assert_int_equal(pl_llamacpp_fit(&model, &net, &s, &d, &compute, &fit, &err), 0);
+    assert_true(fit.n_gpu_layers == LAYERS + 1 && fit.text[0] != '\0');
+}
+
+/* Experts leave first, and come back from the front. */
+static void fitting_moves_experts_first(void **state)
+{
+    (void)state;
+    struct pl_settings s = open_settings();
+    struct pl_err err = {0};
+    struct pl_fit_compute compute = {no_compute, NULL};
+    struct pl_fit fit;
+    uint64_t most = 0;
+    net.n_expert = 8;
+    net.n_expert_used = 2;
+    for (uint64_t room = 185000; room < 280000; room += 4999) {
+        struct pl_used_devices d = devices(1, room, 0);
+        assert_int_equal(pl_llamacpp_fit(&model, &net, &s, &d, &compute, &fit, &err), 0);
+        uint64_t bytes = fitted_bytes(&s, &d, &fit);
+        assert_true(bytes <= room && bytes >= most); /* more room, more of them */
+        assert_true(fit.n_gpu_layers == LAYERS + 1); /* all layers are there, but for experts */
+        most = bytes;
+    }
+    net.n_expert = net.n_expert_used = 0;
+}
+
 static const char listed[] =
     "load_backend: loaded Vulkan backend from libggml-vulkan.so\n"
     "Available devices:\n"
@@ -405,6 +489,8 @@ int main(void)
         cmocka_unit_test(what_is_too_large_stays),
         cmocka_unit_test(patterns_search_as_the_engine),
         cmocka_unit_test(a_machine_names_its_devices),
+        cmocka_unit_test(fitting_takes_all_that_fits),
+        cmocka_unit_test(fitting_moves_experts_first),
         cmocka_unit_test(the_engine_lists_what_it_sees),
         cmocka_unit_test(both_sides_are_joined),
     };

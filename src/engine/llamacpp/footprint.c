@@ -7,6 +7,7 @@
 #include "engine/llamacpp/cache.h"
 #include "engine/llamacpp/footprint_compute.h"
 #include "engine/llamacpp/footprint_device.h"
+#include "engine/llamacpp/placement_fit.h"
 #include "engine/llamacpp/repack.h"
 #include "engine/llamacpp/resolve.h"
 #include "engine/llamacpp/weights.h"
@@ -250,16 +251,48 @@ static int pl_footprint_host(const struct pl_model *m, const struct pl_net *net,
     return 0;
 }
 
-/* Where everything goes: -ngl as asked, or all of it; what fitting would take back is not known
- * here. */
+/* A device's compute buffer as fitting counts it: as large as the CPU's alone. */
+struct pl_fit_view {
+    const struct pl_model *m;
+    const struct pl_net *net;
+    uint64_t n_ctx, bytes; /* the last asked for; 0 = none */
+};
+
+static bool pl_fit_compute_bytes(void *ctx, const struct pl_resolved *r, uint64_t *ret)
+{
+    struct pl_fit_view *v = ctx;
+    if (v->n_ctx != r->n_ctx) {
+        struct pl_quantity q = pl_llamacpp_compute(v->m, v->net, r, true);
+        if (!pl_known(q))
+            return false;
+        v->n_ctx = r->n_ctx;
+        v->bytes = q.likely;
+    }
+    *ret = v->bytes;
+    return true;
+}
+
+/* Where everything goes: as asked, or as the engine's fitting would have it; r follows. */
 static int pl_footprint_place(const struct pl_model *m, const struct pl_net *net,
                               const struct pl_settings *s, const struct pl_llamacpp_host *host,
+                              struct pl_resolved *r, struct pl_footprint *f,
                               struct pl_placement *ret, struct pl_err *err)
 {
     static const struct pl_used_devices none;
-    uint64_t layers = s->n_gpu_layers < 0 ? net->n_layer_all + 1ull : (uint64_t)s->n_gpu_layers;
-    return pl_llamacpp_place(m, net, s, host->devices != NULL ? host->devices : &none, layers, NULL,
-                             ret, err);
+    const struct pl_used_devices *all = host->devices != NULL ? host->devices : &none;
+    struct pl_fit_view view = {.m = m, .net = net};
+    struct pl_fit_compute compute = {pl_fit_compute_bytes, &view};
+    struct pl_fit fit;
+    int rc = pl_llamacpp_fit(m, net, s, all, &compute, &fit, err);
+    if (rc == 0 && fit.n_ctx > 0) {
+        struct pl_settings shorter = *s;
+        shorter.n_ctx = fit.n_ctx;
+        rc = pl_llamacpp_resolve(&shorter, net, r, err);
+    }
+    if (rc == 0)
+        rc = pl_llamacpp_place_fit(m, net, s, all, &fit, ret, err);
+    (void)PL_FMT(f->fitted, "%s", rc == 0 ? fit.text : "");
+    return rc;
 }
 
 int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
@@ -275,11 +308,11 @@ int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
         rc = pl_llamacpp_net(m, &net, err);
     if (rc == 0)
         rc = pl_llamacpp_resolve(s, &net, &r, err);
+    *ret = (struct pl_footprint){.n_pool = 1};
     if (rc == 0)
-        rc = pl_footprint_place(m, &net, s, host, &place, err);
+        rc = pl_footprint_place(m, &net, s, host, &r, ret, &place, err);
     if (rc == 0) {
         /* in place: its text is pointed to */
-        *ret = (struct pl_footprint){.n_pool = 1};
         pl_place_sum(&place, m, &net, &r, &placed);
         r.n_gpu_layers = place.n_gpu_layers;
         rc = pl_footprint_host(m, &net, &r, host, &place, &placed, ret, err);

@@ -18,10 +18,9 @@ struct pl_name_pattern; /* pattern.h */
 
 /* A name pattern and the place of the tensors it matches. */
 struct pl_place_rule {
-    struct pl_name_pattern
-        *pattern; /* owned; NULL: experts or feed-forward of the first n layers */
+    struct pl_name_pattern *pattern; /* owned; NULL: experts or feed-forward of layers from..n-1 */
     enum pl_override_kind kind;
-    uint64_t n;
+    uint64_t from, n;
     uint8_t place;
 };
 

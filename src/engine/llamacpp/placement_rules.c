@@ -84,6 +84,19 @@ int pl_place_rules(struct pl_placement *p, const struct pl_overrides *o,
     return rc;
 }
 
+int pl_place_rule_experts(struct pl_placement *p, uint64_t from, uint64_t n, struct pl_err *err)
+{
+    return pl_rule_add(
+        p, (struct pl_place_rule){.kind = PL_OVERRIDE_EXPERTS, .from = from, .n = from + n}, err);
+}
+
+int pl_place_rule_pattern(struct pl_placement *p, const char *pattern, struct pl_err *err)
+{
+    struct pl_place_rule rule = {.kind = PL_OVERRIDE_TEXT};
+    int rc = pl_pattern_new(pattern, strlen(pattern), &rule.pattern, err);
+    return rc == 0 ? pl_rule_add(p, rule, err) : rc;
+}
+
 /* "ffn_", up, down, gate or gate_up; returns what follows, or NULL. */
 static const char *pl_rule_ffn(const char *s)
 {
@@ -106,7 +119,8 @@ static bool pl_rule_layers(const struct pl_place_rule *r, const char *name)
     const char *rest = strstr(name, "blk.");
     size_t n = rest != NULL ? strspn(rest + 4, "0123456789") : 0;
     if (n == 0 || n >= sizeof(digits) || rest[4 + n] != '.' ||
-        !PL_FMT(digits, "%.*s", (int)n, rest + 4) || !pl_parse_u64(digits, &il) || il >= r->n)
+        !PL_FMT(digits, "%.*s", (int)n, rest + 4) || !pl_parse_u64(digits, &il) || il >= r->n ||
+        il < r->from)
         return false;
     rest = pl_rule_ffn(rest + 5 + n);
     if (rest == NULL)

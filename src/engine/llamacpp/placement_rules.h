@@ -10,6 +10,10 @@
 int pl_place_rules(struct pl_placement *p, const struct pl_overrides *o,
                    const struct pl_used_devices *all, struct pl_err *err);
 
+/* Experts of n layers, and tensors by a pattern, to the host. */
+int pl_place_rule_experts(struct pl_placement *p, uint64_t from, uint64_t n, struct pl_err *err);
+int pl_place_rule_pattern(struct pl_placement *p, const char *pattern, struct pl_err *err);
+
 /* The place the first matching rule gives; false when none matches. */
 bool pl_place_rule_of(const struct pl_placement *p, const char *name, uint8_t *ret_place);
 
