@@ -6,6 +6,7 @@
 #include "engine/llamacpp/footprint.h"
 #include "engine/llamacpp/settings.h"
 #include "engine/llamacpp/speed.h"
+#include "measure/extras.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -129,6 +130,8 @@ int pl_forecast_make(const struct pl_model *model, const struct pl_settings *set
     if (devices != NULL)
         host.devices = devices;
     int rc = pl_llamacpp_footprint(model, settings, &host, &ret->footprint, &ret->resolved, err);
+    if (rc == 0)
+        rc = pl_forecast_extras(ret, &host, err);
     if (rc < 0)
         return rc;
     pl_judge(&ret->footprint, machine, &ret->judgement);

@@ -90,9 +90,24 @@ like "no such device: what there is" "$err" '^hint: there is '
 estimate qwen3-8b -c 131072 -np 1 -M "$T/smallgpu.json" -ngl 99
 like "does not fit the GPU: the pool is named" "$out" '^ +gpu0: needs [0-9.]+ GiB, .* short$'
 is "does not fit the GPU: exit 1" "$status" 1
-estimate qwen3-8b -md draft.gguf
-is "a draft model: exit 3" "$status" 3
-like "a draft model: named" "$err" '^plimsoll: --model-draft '
+estimate qwen3-8b -mm projector.gguf
+is "a projector: exit 3" "$status" 3
+like "a projector: named" "$err" '^plimsoll: --mmproj '
+estimate qwen3-8b -md "$T/draft.gguf"
+is "a draft model that is not there: exit 2" "$status" 2
+like "a draft model that is not there: named" "$err" 'draft\.gguf: no such file'
+# a draft model is an estimate of its own, at the target's context and slots
+"$PLIMSOLL" ghost smollm2-135m -o "$T/draft.gguf" >/dev/null 2>&1
+own=$("$PLIMSOLL" estimate "$T/draft.gguf" -c 8192 -np 2 -nr -ctk q8_0 -M "$T/big.json" --json |
+    jq '.pools[0].parts | .weights.bytes + .kv.bytes + .compute.bytes + .output.bytes')
+estimate qwen3-8b -c 8192 -np 2 -nr -md "$T/draft.gguf" -ctkd q8_0 -M "$T/big.json" --json
+is "a draft model: its own parts" "$(json '.pools[0].parts.draft.bytes')" "$own"
+is "a draft model: the total is the parts" \
+    "$(json '.pools[0] | ([.parts[].bytes] | add) == .steady.bytes')" true
+is "a draft model: held as files and anonymous" \
+    "$(json '.pools[0] | .held.anon.bytes + .held.file_hot.bytes == .steady.bytes')" true
+estimate qwen3-8b -c 8192 -np 2 -md "$T/draft.gguf" -devd none -M "$T/gpu.json" --json
+is "a draft model kept on the CPU: nothing on the GPU" "$(json '.pools[1].parts.draft.bytes')" 0
 for bad in '--ctx-sise 5:--ctx-size' '--cache-typ-k q8_0:--cache-type-k'; do
     read -ra words <<<"${bad%%:*}"
     estimate qwen3-8b "${words[@]}"

@@ -221,11 +221,11 @@ static void what_is_not_predicted_says_so(void **state)
     struct pl_footprint f;
     struct pl_err err = {0};
     pl_llamacpp_defaults(&s);
-    s.draft.model = "draft.gguf";
+    s.mmproj = "projector.gguf";
     assert_int_equal(predict(m, &s, &avx2, &f, &err), -ENOTSUP);
     assert_int_equal(err.exit_code, PL_EXIT_CANNOT_TELL);
-    assert_non_null(strstr(err.what, "--model-draft"));
-    s.draft.model = NULL;
+    assert_non_null(strstr(err.what, "--mmproj"));
+    s.mmproj = NULL;
     m->arch = "mamba9";
     assert_int_equal(predict(m, &s, &avx2, &f, &err), -ENOTSUP);
     assert_int_equal(err.exit_code, PL_EXIT_CANNOT_TELL);

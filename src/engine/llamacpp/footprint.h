@@ -20,7 +20,8 @@ struct pl_llamacpp_host {
     bool version_known; /* the engine is the proved version: narrower compute interval */
 };
 
-/* Fills ret (first "ram", then a pool for each device used) and the resolved settings. Errors:
+/* A draft model (-md) and adapters (--lora) are files of their own: measure/extras.h adds them.
+ * Fills ret (first "ram", then a pool for each device used) and the resolved settings. Errors:
  * -ENOTSUP with exit 3 for what is not predicted (architecture, a split), -EINVAL for settings the
  * engine refuses, -EBADMSG for contradicting headers. */
 int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,

@@ -4,20 +4,21 @@
 #include <errno.h>
 #include <string.h>
 
+/* Drafting with a model of its own is added by measure/extras; heads in the model's own file, and
+ * what reads its hidden states, are not followed. */
 static bool pl_cannot_drafts(const struct pl_draft_settings *d)
 {
-    return d->model != NULL || (d->types != NULL && strstr(d->types, "draft") != NULL);
+    return d->types != NULL && strstr(d->types, "draft-") != NULL &&
+           !(pl_streq(d->types, "draft-simple") && d->model != NULL);
 }
 
 /* The first flag in use that has no formula, or NULL. */
 static const char *pl_cannot_flag(const struct pl_settings *s)
 {
     if (pl_cannot_drafts(&s->draft))
-        return "--model-draft";
+        return "--spec-type";
     if (s->mmproj != NULL)
         return "--mmproj";
-    if (s->lora.n + s->lora_scaled.n > 0)
-        return "--lora";
     if (s->control.n + s->control_scaled.n > 0)
         return "--control-vector";
     if (s->override_kv.n > 0)

@@ -1,0 +1,212 @@
+#include "measure/extras.h"
+
+#include "base/checked.h"
+#include "base/str.h"
+#include "base/units.h"
+#include "engine/llamacpp/placement.h"
+#include "model/open.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct pl_pool_footprint *pl_extra_pool(struct pl_footprint *f,
+                                               const struct pl_pool_footprint *like)
+{
+    for (uint32_t i = 0; i < f->n_pool; i++) {
+        if (pl_streq(f->pool[i].pool, like->pool))
+            return &f->pool[i];
+    }
+    if (f->n_pool >= PL_FOOTPRINT_POOLS_MAX)
+        return NULL;
+    struct pl_pool_footprint *p = &f->pool[f->n_pool++];
+    *p = (struct pl_pool_footprint){.kind = like->kind};
+    (void)PL_FMT(p->pool, "%s", like->pool);
+    struct pl_quantity none = pl_exact(0, PL_SOURCE_DERIVED, "not used");
+    for (int i = 0; i < PL_PARTS; i++)
+        p->part[i] = none;
+    for (int i = 0; i < PL_HOLDS; i++)
+        p->hold[i] = none;
+    p->steady = p->peak = p->load_peak = p->largest_allocation = none;
+    return p;
+}
+
+/* A part more, in the totals too; `file` of it are pages of a mapped file. */
+static void pl_extra_add(struct pl_pool_footprint *p, enum pl_part part, struct pl_quantity q,
+                         struct pl_quantity file)
+{
+    const char *why = q.why;
+    q = pl_plus(p->part[part], q);
+    q.why = why;
+    struct pl_quantity more = q;
+    more.low -= p->part[part].low;
+    more.likely -= p->part[part].likely;
+    more.high -= p->part[part].high;
+    p->part[part] = q;
+    p->steady = pl_plus(p->steady, more);
+    p->peak = pl_plus(p->peak, more);
+    p->load_peak = pl_plus(p->load_peak, more);
+    if (p->kind != PL_POOL_HOST || !pl_known(more))
+        return;
+    p->hold[PL_HOLD_FILE_HOT] = pl_plus(p->hold[PL_HOLD_FILE_HOT], file);
+    more.low = pl_sub_floor(more.low, file.high);
+    more.likely = pl_sub_floor(more.likely, file.likely);
+    more.high = pl_sub_floor(more.high, file.low);
+    p->hold[PL_HOLD_ANON] = pl_plus(p->hold[PL_HOLD_ANON], more);
+}
+
+/* common/speculative.cpp, common_base_params_to_speculative: the target's context, slots and
+ * batches with the draft's own layers, cache types and devices. */
+static struct pl_settings pl_draft_settings_of(const struct pl_forecast *f)
+{
+    const struct pl_draft_settings *d = &f->settings.draft;
+    struct pl_settings s = f->settings;
+    s.n_ctx = f->resolved.n_ctx;
+    s.n_parallel = (int64_t)f->resolved.n_seq;
+    s.kv_unified = f->resolved.kv_unified ? PL_ON : PL_OFF;
+    s.n_gpu_layers = d->n_gpu_layers;
+    s.type_k = d->type_k;
+    s.type_v = d->type_v;
+    s.devices = d->devices != NULL ? d->devices : f->settings.devices;
+    s.overrides = d->overrides;
+    s.n_ubatch = d->n_ubatch > 0 ? d->n_ubatch : s.n_ubatch;
+    s.tensor_split = NULL;
+    s.fit = false;
+    s.draft = (struct pl_draft_settings){.n_gpu_layers = -1, .type_k = 1, .type_v = 1};
+    memset(&s.lora, 0, sizeof(s.lora));
+    memset(&s.lora_scaled, 0, sizeof(s.lora_scaled));
+    return s;
+}
+
+static void pl_draft_merge(struct pl_forecast *f, const struct pl_footprint *draft)
+{
+    static const enum pl_part all[] = {PL_PART_WEIGHTS, PL_PART_KV,     PL_PART_RECURRENT,
+                                       PL_PART_COMPUTE, PL_PART_OUTPUT, PL_PART_REPACK};
+    for (uint32_t i = 0; i < draft->n_pool; i++) {
+        const struct pl_pool_footprint *from = &draft->pool[i];
+        struct pl_pool_footprint *to = pl_extra_pool(&f->footprint, from);
+        struct pl_quantity sum = pl_exact(0, PL_SOURCE_DERIVED, "the draft model");
+        for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++)
+            sum = pl_plus(sum, from->part[all[k]]);
+        sum.why = pl_known(sum) ? "the draft model: weights, caches, compute, output"
+                                : "a part of the draft model is not known";
+        if (to == NULL)
+            continue;
+        pl_extra_add(to, PL_PART_DRAFT, sum, from->hold[PL_HOLD_FILE_HOT]);
+        if (from->largest_allocation.likely > to->largest_allocation.likely)
+            to->largest_allocation = from->largest_allocation;
+    }
+}
+
+static int pl_extra_draft(struct pl_forecast *f, const struct pl_llamacpp_host *host,
+                          struct pl_err *err)
+{
+    struct pl_model *m = NULL;
+    struct pl_footprint *draft = calloc(1, sizeof(*draft));
+    struct pl_resolved r;
+    int rc = draft == NULL ? pl_fail(err, -ENOMEM, "out of memory") : 0;
+    if (rc == 0)
+        rc = pl_model_open(f->settings.draft.model, &m, err);
+    if (rc == 0) {
+        struct pl_settings s = pl_draft_settings_of(f);
+        rc = pl_llamacpp_footprint(m, &s, host, draft, &r, err);
+    }
+    if (rc == 0)
+        pl_draft_merge(f, draft);
+    (void)pl_model_free(m);
+    free(draft);
+    return rc;
+}
+
+/* src/llama-adapter.cpp: "blk.0.attn_q.weight.lora_a" lies beside "blk.0.attn_q.weight". */
+static void pl_adapter_sum(const struct pl_placement *place, const struct pl_model *adapter,
+                           uint64_t bytes[PL_PLACES_MAX])
+{
+    for (uint64_t i = 0; i < adapter->n_tensor; i++) {
+        struct pl_tensor base = adapter->tensor[i];
+        char name[160];
+        size_t n = strlen(base.name);
+        if (!pl_ends(base.name, ".lora_a") && !pl_ends(base.name, ".lora_b"))
+            continue;
+        (void)PL_FMT(name, "%.*s", (int)(n - strlen(".lora_a")), base.name);
+        base.name = name;
+        uint32_t mask = pl_place_tensor(place, &base);
+        for (uint32_t k = 0; k < place->n_place; k++) {
+            if ((mask >> k & 1) != 0) {
+                bytes[k] = pl_add_sat(bytes[k], base.bytes);
+                break;
+            }
+        }
+    }
+}
+
+static int pl_extra_adapter(struct pl_forecast *f, const struct pl_placement *place,
+                            const char *path, struct pl_err *err)
+{
+    struct pl_model *m = NULL;
+    uint64_t bytes[PL_PLACES_MAX] = {0};
+    int rc = pl_model_open(path, &m, err);
+    if (rc < 0)
+        return rc;
+    pl_adapter_sum(place, m, bytes);
+    for (uint32_t k = 0; k < place->n_place; k++) {
+        struct pl_pool_footprint like = {.kind = PL_POOL_HOST};
+        (void)PL_FMT(like.pool, "%s", k == 0 ? "ram" : place->devices.one[k - 1].pool);
+        struct pl_pool_footprint *p = pl_extra_pool(&f->footprint, &like);
+        if (p != NULL && bytes[k] > 0)
+            pl_extra_add(p, PL_PART_EXTRA, pl_exact(bytes[k], PL_SOURCE_DERIVED, "adapters"),
+                         pl_exact(0, PL_SOURCE_DERIVED, "read into a buffer"));
+    }
+    (void)pl_model_free(m);
+    return 0;
+}
+
+/* "a.gguf,b.gguf", or "a.gguf:0.5,b.gguf:1" with scales. */
+static int pl_extra_adapters(struct pl_forecast *f, const struct pl_placement *place,
+                             const char *list, bool scaled, struct pl_err *err)
+{
+    int rc = 0;
+    for (const char *p = list; p != NULL && rc == 0;) {
+        char path[PL_PATH_TEXT_MAX];
+        size_t n = strcspn(p, ",");
+        const char *colon = scaled ? memrchr(p, ':', n) : NULL;
+        if (!PL_FMT(path, "%.*s", (int)(colon != NULL ? (size_t)(colon - p) : n), p))
+            rc = pl_exit_as(err, pl_fail(err, -ENAMETOOLONG, "--lora: a path is too long"),
+                            PL_EXIT_USAGE);
+        if (rc == 0)
+            rc = pl_extra_adapter(f, place, path, err);
+        p = p[n] == ',' ? p + n + 1 : NULL;
+    }
+    return rc;
+}
+
+static int pl_extra_loras(struct pl_forecast *f, const struct pl_llamacpp_host *host,
+                          struct pl_err *err)
+{
+    static const struct pl_used_devices none;
+    const struct pl_settings *s = &f->settings;
+    struct pl_placement place = {0};
+    struct pl_net net = {0};
+    int rc = pl_llamacpp_net(f->model, &net, err);
+    if (rc == 0)
+        rc = pl_llamacpp_place(f->model, &net, s, host->devices != NULL ? host->devices : &none,
+                               f->resolved.n_gpu_layers, NULL, &place, err);
+    for (uint32_t i = 0; i < s->lora.n && rc == 0; i++)
+        rc = pl_extra_adapters(f, &place, s->lora.one[i], false, err);
+    for (uint32_t i = 0; i < s->lora_scaled.n && rc == 0; i++)
+        rc = pl_extra_adapters(f, &place, s->lora_scaled.one[i], true, err);
+    pl_placement_done(&place);
+    pl_net_done(&net);
+    return rc;
+}
+
+int pl_forecast_extras(struct pl_forecast *f, const struct pl_llamacpp_host *host,
+                       struct pl_err *err)
+{
+    int rc = 0;
+    if (f->settings.draft.model != NULL)
+        rc = pl_extra_draft(f, host, err);
+    if (rc == 0 && f->settings.lora.n + f->settings.lora_scaled.n > 0)
+        rc = pl_extra_loras(f, host, err);
+    return rc;
+}

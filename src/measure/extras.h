@@ -1,0 +1,15 @@
+/* What is loaded beside the model: a draft model, adapters. Files of their own, named by flags. */
+#ifndef PL_MEASURE_EXTRAS_H
+#define PL_MEASURE_EXTRAS_H
+
+#include "base/err.h"
+#include "domain/forecast.h"
+#include "engine/llamacpp/footprint.h"
+
+/* Adds them to f's footprint, pool by pool: PL_PART_DRAFT is all of a draft model (weights, caches,
+ * compute, output), PL_PART_EXTRA the adapters. f->settings and f->resolved are filled. Errors as
+ * pl_model_open and pl_llamacpp_footprint, naming the file. */
+int pl_forecast_extras(struct pl_forecast *f, const struct pl_llamacpp_host *host,
+                       struct pl_err *err);
+
+#endif
