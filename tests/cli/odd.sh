@@ -68,7 +68,8 @@ refused "an empty batch" 2 'batch' -b 0 -c 4096 -np 1
 refused "quantised V without flash attention" 2 'needs flash attention' -fa off -ctv q8_0
 refused "a context that is no number" 2 'whole number' -c 4k
 refused "a context beyond reason" 2 'whole number' -c 99999999999999999999
-refused "a draft model" 3 'not predicted' -md x.gguf
+refused "a draft model that is not there" 2 'no such file' -md x.gguf
+refused "a projector" 3 'not predicted' -mm x.gguf
 
 # And those it takes, however odd: n_ctx and the slot's share as the engine makes them.
 resolved() { # FLAGS N_CTX PER_SLOT
