@@ -392,6 +392,41 @@ static pl_tid pl_w_wide(struct pl_call *c)
     return pl_net_cont_4d(g, c->arg[0], p.ne[0] * p.ne[1], p.ne[2] * p.ne[3], 1, 1);
 }
 
+/* plrows(): embeddings of all layers, looked up before anything else (models/gemma4.cpp) */
+static pl_tid pl_w_plrows(struct pl_call *c)
+{
+    struct pl_build *b = c->b;
+    pl_tid t = pl_net_get_rows(b->g, pl_b_weight(b, "per_layer_token_embd", ".weight"),
+                               pl_net_input(b->g, PL_T_I32, b->batch.n_tokens, 1, 1, 1));
+    pl_net_expand(b->g, t);
+    return t;
+}
+
+/* plinputs(x,p): an embedding of its own for every layer, [n, tokens, layers] */
+static pl_tid pl_w_plinputs(struct pl_call *c)
+{
+    struct pl_build *b = c->b;
+    struct pl_net_graph *g = b->g;
+    uint64_t n = b->batch.n_tokens, layers = b->net->n_layer;
+    uint64_t row = pl_b_key(b, "embedding_length_per_layer_input", 0);
+    pl_tid own = pl_net_reshape(g, pl_net_same(g, PL_OP_SCALE, c->arg[1]), row, layers, n, 1);
+    pl_tid t = pl_net_same(g, PL_OP_SCALE, pl_b_mm(b, c->arg[0], "per_layer_model_proj"));
+    t = pl_net_reshape(g, t, row, layers, n, 1);
+    t = pl_net_with(g, PL_OP_ADD, pl_b_norm(b, t, "per_layer_proj_norm", PL_NORM_RMS), own);
+    t = pl_net_permute(g, pl_net_same(g, PL_OP_SCALE, t), 0, 2, 1, 3);
+    return pl_net_cont(g, t);
+}
+
+/* plslice(p): that of this layer */
+static pl_tid pl_w_plslice(struct pl_call *c)
+{
+    struct pl_net_graph *g = c->b->g;
+    if (c->arg[0] == 0)
+        return 0;
+    const struct pl_t p = *pl_net_at(g, c->arg[0]);
+    return pl_net_view_2d(g, c->arg[0], p.ne[0], p.ne[1], p.nb[1], c->b->il * p.nb[2]);
+}
+
 static const struct {
     const char *name;
     pl_word_fn fn;
@@ -408,6 +443,9 @@ static const struct {
     {"groupnorm",   pl_w_groupnorm  },
     {"halfheads",   pl_w_halfheads  },
     {"wide",        pl_w_wide       },
+    {"plrows",      pl_w_plrows     },
+    {"plinputs",    pl_w_plinputs   },
+    {"plslice",     pl_w_plslice    },
     {"posembd",     pl_w_posembd    },
     {"bertffn",     pl_w_bertffn    },
     {"typeembd",    pl_w_typeembd   },
