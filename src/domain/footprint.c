@@ -1,5 +1,6 @@
 #include "domain/footprint.h"
 
+#include "base/checked.h"
 #include "base/str.h"
 #include "base/units.h"
 
@@ -87,9 +88,16 @@ static enum pl_verdict pl_judge_pool(const struct pl_pool_footprint *f, const ch
         return PL_VERDICT_FRAGILE;
     }
     uint64_t cache = f->part[PL_PART_PROMPT_CACHE].high;
+    if (cache > have - high && f->checkpoints > have - high) {
+        pl_because(j,
+                   "%s: checkpoints of prompts may grow to %s; keep fewer with --ctx-checkpoints",
+                   label, pl_size_text(f->checkpoints, a));
+        return PL_VERDICT_CONSTRAINED;
+    }
     if (cache > have - high) {
         pl_because(j, "%s: the prompt cache may grow to %s; cap it with --cache-ram %llu", label,
-                   pl_size_text(cache, a), (unsigned long long)((have - high) / PL_MIB));
+                   pl_size_text(cache, a),
+                   (unsigned long long)((have - high - f->checkpoints) / PL_MIB));
         return PL_VERDICT_CONSTRAINED;
     }
     return PL_VERDICT_SAFE;
@@ -126,6 +134,7 @@ static enum pl_verdict pl_judge_shared(const struct pl_footprint *f, const struc
         struct pl_quantity cache = p->part[PL_PART_PROMPT_CACHE];
         all.part[PL_PART_PROMPT_CACHE] =
             n == 0 ? cache : pl_plus(all.part[PL_PART_PROMPT_CACHE], cache);
+        all.checkpoints = pl_add_sat(all.checkpoints, p->checkpoints);
         n++;
     }
     if (n < 2)

@@ -37,6 +37,7 @@ struct pl_pool_footprint {
     struct pl_quantity peak;      /* the most while serving: steady + prompt cache at its limit */
     struct pl_quantity load_peak; /* the most while loading */
     struct pl_quantity largest_allocation;
+    uint64_t checkpoints; /* of the prompt cache's high end: what its limit does not hold */
 };
 
 struct pl_footprint {

@@ -84,6 +84,16 @@ static void verdicts(void **state)
     (void)PL_FMT(f.pool[0].pool, "ram");
     pl_judge(&f, one_pool(&m, 10), &j);
     assert_int_equal(j.verdict, PL_VERDICT_CANNOT_TELL);
+    /* what --cache-ram holds is told from the checkpoints that it does not */
+    f.pool[0].steady = f.pool[0].load_peak = pl_exact(10 * PL_MIB, PL_SOURCE_DERIVED, "t");
+    f.pool[0].part[PL_PART_PROMPT_CACHE] = pl_between(0, 0, 95 * PL_MIB, PL_SOURCE_DERIVED, "t");
+    f.pool[0].checkpoints = 20 * PL_MIB;
+    pl_judge(&f, one_pool(&m, 100 * PL_MIB), &j);
+    assert_int_equal(j.verdict, PL_VERDICT_CONSTRAINED);
+    assert_non_null(strstr(j.reason[0], "--cache-ram 70"));
+    f.pool[0].checkpoints = 95 * PL_MIB;
+    pl_judge(&f, one_pool(&m, 100 * PL_MIB), &j);
+    assert_non_null(strstr(j.reason[0], "--ctx-checkpoints"));
     f.n_pool = 0;
     pl_judge(&f, &m, &j);
     assert_int_equal(j.verdict, PL_VERDICT_CANNOT_TELL);

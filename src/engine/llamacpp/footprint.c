@@ -114,12 +114,28 @@ static struct pl_quantity pl_part_runtime(const struct pl_model *m, const struct
                       "heap of the server: tokenizer, candidates of each slot, product scratch");
 }
 
-static struct pl_quantity pl_part_prompt_cache(const struct pl_resolved *r)
+/* tools/server/server-context.cpp, create_checkpoint: what of a slot's memory cannot be rolled
+ * back, copied while a prompt is read: its recurrent state, and its window's cells. */
+static uint64_t pl_checkpoint_bytes(const struct pl_net *net, const struct pl_settings *s,
+                                    const struct pl_resolved *r)
+{
+    struct pl_layer_cache c = pl_llamacpp_cache(net, r);
+    uint64_t one = c.recurrent / r->n_seq;
+    uint64_t cells = pl_mul_sat(pl_llamacpp_window_cells(net, r), r->n_stream);
+    uint64_t own = pl_add_sat(net->n_swa, r->n_ubatch);
+    if (c.window > 0 && !r->swa_full && cells > 0)
+        one = pl_add_sat(one, own < cells ? c.window / cells * own : c.window);
+    return pl_mul_sat(pl_mul_sat(one, s->n_ctx_checkpoints), r->n_seq);
+}
+
+static struct pl_quantity pl_part_prompt_cache(const struct pl_resolved *r, uint64_t checkpoints)
 {
     if (r->prompt_cache_unlimited)
         return pl_between(0, 0, UINT64_MAX / 4, PL_SOURCE_DERIVED, "--cache-ram -1: no limit");
-    return pl_between(0, 0, r->prompt_cache_bytes, PL_SOURCE_DERIVED,
-                      "grows with use up to --cache-ram");
+    return pl_between(0, 0, pl_add_sat(r->prompt_cache_bytes, checkpoints), PL_SOURCE_DERIVED,
+                      checkpoints > 0 ? "grows with use up to --cache-ram, and by checkpoints of "
+                                        "states and windows, up to --ctx-checkpoints per slot"
+                                      : "grows with use up to --cache-ram");
 }
 
 static void pl_totals(struct pl_pool_footprint *p, const struct pl_resolved *r,
@@ -218,9 +234,10 @@ static int pl_footprint_caches(const struct pl_net *net, const struct pl_resolve
 
 /* What lies on the host. */
 static int pl_footprint_host(const struct pl_model *m, const struct pl_net *net,
-                             const struct pl_resolved *r, const struct pl_llamacpp_host *host,
-                             const struct pl_placement *place, const struct pl_placed *placed,
-                             struct pl_footprint *f, struct pl_err *err)
+                             const struct pl_settings *s, const struct pl_resolved *r,
+                             const struct pl_llamacpp_host *host, const struct pl_placement *place,
+                             const struct pl_placed *placed, struct pl_footprint *f,
+                             struct pl_err *err)
 {
     struct pl_pool_footprint *p = &f->pool[0];
     (void)PL_FMT(p->pool, "ram");
@@ -243,7 +260,8 @@ static int pl_footprint_host(const struct pl_model *m, const struct pl_net *net,
     uint64_t rows = r->n_outputs > r->n_seq ? r->n_outputs : r->n_seq;
     p->part[PL_PART_OUTPUT] = pl_derived(rows * net->n_vocab * 4, "one row of logits per slot");
     p->part[PL_PART_RUNTIME] = pl_part_runtime(m, net, r);
-    p->part[PL_PART_PROMPT_CACHE] = pl_part_prompt_cache(r);
+    p->checkpoints = pl_checkpoint_bytes(net, s, r);
+    p->part[PL_PART_PROMPT_CACHE] = pl_part_prompt_cache(r, p->checkpoints);
     if (place->devices.n > 0)
         pl_footprint_device_pools(m, net, r, place, placed, f);
     pl_totals(p, r, &w, place->devices.n > 0 ? 0 : idle);
@@ -315,7 +333,7 @@ int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
         /* in place: its text is pointed to */
         pl_place_sum(&place, m, &net, &r, &placed);
         r.n_gpu_layers = place.n_gpu_layers;
-        rc = pl_footprint_host(m, &net, &r, host, &place, &placed, ret, err);
+        rc = pl_footprint_host(m, &net, s, &r, host, &place, &placed, ret, err);
     }
     if (rc == 0)
         *ret_resolved = r;
