@@ -47,6 +47,8 @@ static bool pl_condition_word(struct pl_build *b, const char *w)
     const struct pl_layer *l = pl_b_layer(b);
     if (pl_streq(w, "last"))
         return b->il + 1 == b->net->n_layer;
+    if (pl_streq(w, "first10"))
+        return b->il < 10;
     if (pl_streq(w, "first"))
         return b->il == 0;
     if (pl_streq(w, "window"))

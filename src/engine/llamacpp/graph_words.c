@@ -1,4 +1,5 @@
 /* The functions of the recipe language. */
+#include "engine/llamacpp/graph_altup.h"
 #include "engine/llamacpp/graph_recipe.h"
 #include "engine/llamacpp/graph_recurrent.h"
 
@@ -392,12 +393,17 @@ static pl_tid pl_w_wide(struct pl_call *c)
     return pl_net_cont_4d(g, c->arg[0], p.ne[0] * p.ne[1], p.ne[2] * p.ne[3], 1, 1);
 }
 
-/* plrows(): embeddings of all layers, looked up before anything else (models/gemma4.cpp) */
+/* plrows([scaled]): embeddings of all layers, looked up before the layers (models/gemma4.cpp) */
 static pl_tid pl_w_plrows(struct pl_call *c)
 {
     struct pl_build *b = c->b;
     pl_tid t = pl_net_get_rows(b->g, pl_b_weight(b, "per_layer_token_embd", ".weight"),
                                pl_net_input(b->g, PL_T_I32, b->batch.n_tokens, 1, 1, 1));
+    if (pl_call_has(c, "scaled")) {
+        uint64_t row = pl_b_key(b, "embedding_length_per_layer_input", 0);
+        t = pl_net_reshape(b->g, t, row, b->net->n_layer, b->batch.n_tokens, 1);
+        t = pl_net_same(b->g, PL_OP_SCALE, t);
+    }
     pl_net_expand(b->g, t);
     return t;
 }
@@ -409,7 +415,9 @@ static pl_tid pl_w_plinputs(struct pl_call *c)
     struct pl_net_graph *g = b->g;
     uint64_t n = b->batch.n_tokens, layers = b->net->n_layer;
     uint64_t row = pl_b_key(b, "embedding_length_per_layer_input", 0);
-    pl_tid own = pl_net_reshape(g, pl_net_same(g, PL_OP_SCALE, c->arg[1]), row, layers, n, 1);
+    pl_tid own = c->arg[1];
+    if (!pl_call_has(c, "scaled"))
+        own = pl_net_reshape(g, pl_net_same(g, PL_OP_SCALE, own), row, layers, n, 1);
     pl_tid t = pl_net_same(g, PL_OP_SCALE, pl_b_mm(b, c->arg[0], "per_layer_model_proj"));
     t = pl_net_reshape(g, t, row, layers, n, 1);
     t = pl_net_with(g, PL_OP_ADD, pl_b_norm(b, t, "per_layer_proj_norm", PL_NORM_RMS), own);
@@ -427,64 +435,106 @@ static pl_tid pl_w_plslice(struct pl_call *c)
     return pl_net_view_2d(g, c->arg[0], p.ne[0], p.ne[1], p.nb[1], c->b->il * p.nb[2]);
 }
 
+static pl_tid pl_w_altup_stack(struct pl_call *c)
+{
+    return pl_b_altup_stack(c->b, c->arg[0]);
+}
+
+static pl_tid pl_w_altup_merge(struct pl_call *c)
+{
+    return pl_b_altup_merge(c->b, c->arg[0]);
+}
+
+static pl_tid pl_w_altup_predict(struct pl_call *c)
+{
+    return pl_b_altup_predict(c->b, c->arg[0]);
+}
+
+static pl_tid pl_w_altup_active(struct pl_call *c)
+{
+    return pl_b_altup_active(c->b, c->arg[0]);
+}
+
+static pl_tid pl_w_altup_correct(struct pl_call *c)
+{
+    return pl_b_altup_correct(c->b, c->arg[0], c->arg[1]);
+}
+
+static pl_tid pl_w_altup_extend(struct pl_call *c)
+{
+    return pl_b_altup_extend(c->b, c->arg[0], c->arg[1]);
+}
+
+static pl_tid pl_w_altup_largest(struct pl_call *c)
+{
+    return pl_b_altup_largest(c->b, c->arg[0]);
+}
+
 static const struct {
     const char *name;
     pl_word_fn fn;
 } pl_words[] = {
-    {"mamba",       pl_w_mamba      },
-    {"mamba2",      pl_w_mamba2     },
-    {"mamba_plamo", pl_w_mamba_plamo},
-    {"shortconv",   pl_w_shortconv  },
-    {"delta",       pl_w_delta      },
-    {"kda",         pl_w_kda        },
-    {"latent",      pl_w_latent     },
-    {"noflash",     pl_w_noflash    },
-    {"rwkv",        pl_w_rwkv       },
-    {"groupnorm",   pl_w_groupnorm  },
-    {"halfheads",   pl_w_halfheads  },
-    {"wide",        pl_w_wide       },
-    {"plrows",      pl_w_plrows     },
-    {"plinputs",    pl_w_plinputs   },
-    {"plslice",     pl_w_plslice    },
-    {"posembd",     pl_w_posembd    },
-    {"bertffn",     pl_w_bertffn    },
-    {"typeembd",    pl_w_typeembd   },
-    {"gateheads",   pl_w_gateheads  },
-    {"embd",        pl_w_embd       },
-    {"rms",         pl_w_rms        },
-    {"norm",        pl_w_norm       },
-    {"mm",          pl_w_mm         },
-    {"qkv",         pl_w_qkv        },
-    {"rope",        pl_w_rope       },
-    {"attn",        pl_w_attn       },
-    {"add",         pl_w_add        },
-    {"mul",         pl_w_mul        },
-    {"div",         pl_w_div        },
-    {"addw",        pl_w_addw       },
-    {"scale",       pl_w_scale      },
-    {"silu",        pl_w_unary      },
-    {"gelu",        pl_w_unary      },
-    {"sigmoid",     pl_w_unary      },
-    {"tanh",        pl_w_unary      },
-    {"relu",        pl_w_unary      },
-    {"softplus",    pl_w_unary      },
-    {"exp",         pl_w_unary      },
-    {"l2",          pl_w_l2         },
-    {"sqr",         pl_w_sqr        },
-    {"softmax",     pl_w_softmax    },
-    {"cont",        pl_w_cont       },
-    {"glu",         pl_w_glu        },
-    {"rows",        pl_w_rows       },
-    {"copy",        pl_w_copy       },
-    {"expand",      pl_w_expand     },
-    {"input",       pl_w_input      },
-    {"ffn",         pl_w_ffn        },
-    {"moe",         pl_w_moe        },
-    {"head",        pl_w_head       },
-    {"pos",         pl_w_pos        },
-    {"every",       pl_w_every      },
-    {"heads",       pl_w_heads      },
-    {"flat",        pl_w_flat       },
+    {"mamba",         pl_w_mamba        },
+    {"mamba2",        pl_w_mamba2       },
+    {"mamba_plamo",   pl_w_mamba_plamo  },
+    {"shortconv",     pl_w_shortconv    },
+    {"delta",         pl_w_delta        },
+    {"kda",           pl_w_kda          },
+    {"latent",        pl_w_latent       },
+    {"noflash",       pl_w_noflash      },
+    {"rwkv",          pl_w_rwkv         },
+    {"groupnorm",     pl_w_groupnorm    },
+    {"halfheads",     pl_w_halfheads    },
+    {"wide",          pl_w_wide         },
+    {"altup_stack",   pl_w_altup_stack  },
+    {"altup_merge",   pl_w_altup_merge  },
+    {"altup_predict", pl_w_altup_predict},
+    {"altup_active",  pl_w_altup_active },
+    {"altup_correct", pl_w_altup_correct},
+    {"altup_extend",  pl_w_altup_extend },
+    {"altup_largest", pl_w_altup_largest},
+    {"plrows",        pl_w_plrows       },
+    {"plinputs",      pl_w_plinputs     },
+    {"plslice",       pl_w_plslice      },
+    {"posembd",       pl_w_posembd      },
+    {"bertffn",       pl_w_bertffn      },
+    {"typeembd",      pl_w_typeembd     },
+    {"gateheads",     pl_w_gateheads    },
+    {"embd",          pl_w_embd         },
+    {"rms",           pl_w_rms          },
+    {"norm",          pl_w_norm         },
+    {"mm",            pl_w_mm           },
+    {"qkv",           pl_w_qkv          },
+    {"rope",          pl_w_rope         },
+    {"attn",          pl_w_attn         },
+    {"add",           pl_w_add          },
+    {"mul",           pl_w_mul          },
+    {"div",           pl_w_div          },
+    {"addw",          pl_w_addw         },
+    {"scale",         pl_w_scale        },
+    {"silu",          pl_w_unary        },
+    {"gelu",          pl_w_unary        },
+    {"sigmoid",       pl_w_unary        },
+    {"tanh",          pl_w_unary        },
+    {"relu",          pl_w_unary        },
+    {"softplus",      pl_w_unary        },
+    {"exp",           pl_w_unary        },
+    {"l2",            pl_w_l2           },
+    {"sqr",           pl_w_sqr          },
+    {"softmax",       pl_w_softmax      },
+    {"cont",          pl_w_cont         },
+    {"glu",           pl_w_glu          },
+    {"rows",          pl_w_rows         },
+    {"copy",          pl_w_copy         },
+    {"expand",        pl_w_expand       },
+    {"input",         pl_w_input        },
+    {"ffn",           pl_w_ffn          },
+    {"moe",           pl_w_moe          },
+    {"head",          pl_w_head         },
+    {"pos",           pl_w_pos          },
+    {"every",         pl_w_every        },
+    {"heads",         pl_w_heads        },
+    {"flat",          pl_w_flat         },
 };
 
 bool pl_call_run(struct pl_call *c)
