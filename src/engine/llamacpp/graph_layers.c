@@ -73,8 +73,8 @@ const bool *pl_graph_layers_alike(struct pl_arena *a, const struct pl_model *m,
     for (uint64_t i = 0; i < m->n_tensor; i++) {
         uint64_t il = 0;
         const char *suffix = NULL;
-        if (pl_streq(m->tensor[i].name, "altup_proj.weight"))
-            return NULL; /* the first layers differ from the others by no tensor */
+        if (pl_streq(m->tensor[i].name, "per_layer_token_embd.weight"))
+            return NULL; /* what is kept for all layers lies in between: no layer tells the same */
         if (pl_tensor_layer(&m->tensor[i], &il, &suffix) && il < n)
             mark[il] += pl_tensor_mark(&m->tensor[i], suffix, place != NULL);
     }
