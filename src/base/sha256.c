@@ -1,5 +1,7 @@
 #include "base/sha256.h"
 
+#include "base/checked.h"
+
 #include <string.h>
 
 /* FIPS 180-4, 4.2.2: the first 32 bits of the fractional parts of the cube roots of the first 64
@@ -20,7 +22,7 @@ static uint32_t pl_rotr(uint32_t x, unsigned n)
     return (x >> n) | (x << (32 - n));
 }
 
-static void pl_sha256_block(uint32_t h[8], const uint8_t *p)
+PL_WRAPS static void pl_sha256_block(uint32_t h[8], const uint8_t *p)
 {
     uint32_t w[64], v[8];
     for (int i = 0; i < 16; i++)

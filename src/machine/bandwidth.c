@@ -14,8 +14,8 @@
 
 const char *const pl_bandwidth_why[PL_BANDWIDTH_WHYS] = {
     "read probe, one core, best of several passes over memory larger than its cache",
-    "read probe, all cores this process may use, best of several passes over memory larger than "
-    "the caches",
+    ("read probe, all cores this process may use, best of several passes over memory larger than "
+     "the caches"),
     "read probe with too little memory: caches may have helped",
 };
 

@@ -163,16 +163,16 @@ static void pl_place_path(const char *path, size_t len, struct pl_place *ret)
     uint32_t n = pl_path_split(path, len, part), pods = PL_DEPTH_MAX;
     for (uint32_t i = 0; i < n && pods == PL_DEPTH_MAX; i++)
         pods = pl_starts(pl_path_copy(&part[i], own), "kubepods") ? i : pods;
-    for (uint32_t i = n; i-- > 0;) {
-        (void)pl_path_copy(&part[i], own);
+    for (uint32_t i = n; i > 0; i--) {
+        (void)pl_path_copy(&part[i - 1], own);
         above[0] = '\0';
-        if (i > 0)
-            (void)pl_path_copy(&part[i - 1], above);
-        if (pl_place_container(own, above, i > pods, ret))
+        if (i > 1)
+            (void)pl_path_copy(&part[i - 2], above);
+        if (pl_place_container(own, above, i - 1 > pods, ret))
             return;
     }
-    for (uint32_t i = n; i-- > 0;) {
-        (void)pl_path_copy(&part[i], own);
+    for (uint32_t i = n; i > 0; i--) {
+        (void)pl_path_copy(&part[i - 1], own);
         if (pl_place_service(own, ret))
             return;
     }

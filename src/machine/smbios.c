@@ -126,6 +126,7 @@ static void pl_smbios_slot(const struct pl_smbios *s, struct pl_dimm *ret)
     pl_smbios_text(s, 0x11, bank, sizeof(bank));
     bool both = slot[0] != '\0' && bank[0] != '\0' && !pl_streq(slot, bank);
     (void)PL_FMT(ret->slot, "%s%s%s", slot, both ? ", " : "", both || slot[0] == '\0' ? bank : "");
+    pl_text_clean(ret->slot); /* it may have been cut within a character */
     if (pl_known(ret->bytes) && ret->bytes.likely == 0)
         return;
     (void)PL_FMT(ret->kind, "%s", pl_smbios_kind(pl_smbios_number(s, 0x12, 1)));

@@ -1,6 +1,7 @@
 /* src/llama-graph.cpp: build_norm, build_lora_mm, build_ffn, build_moe_ffn, build_inp_embd. */
 #include "engine/llamacpp/graph_build.h"
 
+#include "base/checked.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -10,9 +11,9 @@ struct pl_weight_index {
     uint64_t mask;
 };
 
-static uint64_t pl_name_hash(const char *s)
+PL_WRAPS static uint64_t pl_name_hash(const char *s)
 {
-    uint64_t h = 1469598103934665603u; /* FNV-1a */
+    uint64_t h = 14695981039346656037u; /* FNV-1a */
     for (; *s != '\0'; s++)
         h = (h ^ (unsigned char)*s) * 1099511628211u;
     return h;

@@ -1,5 +1,6 @@
 #include "engine/llamacpp/graph_layers.h"
 
+#include "base/checked.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -8,15 +9,20 @@
 #define PL_ALIKE_FIRST 4u
 #define PL_ALIKE_LAST 2u
 
-static uint64_t pl_mix(uint64_t h, uint64_t v)
+PL_WRAPS static uint64_t pl_mix(uint64_t h, uint64_t v)
 {
     return (h ^ v) * 1099511628211u; /* FNV-1a, by words */
+}
+
+PL_WRAPS static void pl_mark_add(uint64_t *sum, uint64_t mark)
+{
+    *sum += mark;
 }
 
 /* What a tensor adds to its layer: tensors come in any order, so their marks are summed up. */
 static uint64_t pl_tensor_mark(const struct pl_tensor *t, const char *suffix, bool placed)
 {
-    uint64_t h = 1469598103934665603u;
+    uint64_t h = 14695981039346656037u;
     for (const char *s = suffix; *s != '\0'; s++)
         h = pl_mix(h, (unsigned char)*s);
     for (int i = 0; i < PL_TENSOR_DIMS_MAX; i++)
@@ -76,7 +82,7 @@ const bool *pl_graph_layers_alike(struct pl_arena *a, const struct pl_model *m,
         if (pl_streq(m->tensor[i].name, "per_layer_token_embd.weight"))
             return NULL; /* what is kept for all layers lies in between: no layer tells the same */
         if (pl_tensor_layer(&m->tensor[i], &il, &suffix) && il < n)
-            mark[il] += pl_tensor_mark(&m->tensor[i], suffix, place != NULL);
+            pl_mark_add(&mark[il], pl_tensor_mark(&m->tensor[i], suffix, place != NULL));
     }
     for (uint32_t il = 0; il + PL_ALIKE_LAST < n; il++) {
         uint32_t before = 0;
