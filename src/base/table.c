@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+#define PL_TABLE_WRAP_MIN 20 /* narrower, a last column is harder to read than a long line */
 
 struct pl_table_line {
     bool rule;
@@ -97,12 +100,59 @@ static int pl_text_width(const char *s)
     return n;
 }
 
+static int pl_table_room; /* columns that a table may take; 0 = any */
+
+void pl_table_within(int columns)
+{
+    pl_table_room = columns > 0 ? columns : 0;
+}
+
+int pl_terminal_columns(int fd)
+{
+    struct winsize w = {0};
+    return isatty(fd) == 1 && ioctl(fd, TIOCGWINSZ, &w) == 0 ? w.ws_col : 0;
+}
+
+/* Bytes of s that fit into width characters, up to a blank where there is one; all when all fit. */
+static size_t pl_text_fitting(const char *s, int width)
+{
+    size_t n = 0, blank = 0;
+    for (int used = 0; s[n] != '\0'; n++) {
+        used += ((unsigned char)s[n] & 0xc0) != 0x80;
+        if (used > width)
+            return blank > 0 ? blank : n;
+        if (s[n] == ' ')
+            blank = n;
+    }
+    return n;
+}
+
+/* Text of the last column, gone on below itself where it is wider than its column. */
+static void pl_table_wrapped(const char *s, int width, int left, struct pl_str *out)
+{
+    for (;;) {
+        size_t n = pl_text_fitting(s, width);
+        pl_str_addf(out, "%.*s\n", (int)n, s);
+        s += n + strspn(s + n, " ");
+        if (*s == '\0')
+            return;
+        pl_str_addc(out, ' ', (size_t)left);
+    }
+}
+
 static void pl_table_line_print(const struct pl_table *t, const struct pl_table_line *line,
                                 const int *width, struct pl_str *out)
 {
+    int left = 0;
     for (int c = 0; c < t->columns; c++) {
-        size_t pad = (size_t)(width[c] - pl_text_width(line->cell[c]));
+        int text = pl_text_width(line->cell[c]);
+        size_t pad = text < width[c] ? (size_t)(width[c] - text) : 0;
         bool last = c + 1 == t->columns;
+        if (last && !t->right[c] && text > width[c]) {
+            pl_table_wrapped(line->cell[c], width[c], left, out);
+            return;
+        }
+        left += width[c] + 2;
         if (t->right[c])
             pl_str_addc(out, ' ', pad);
         pl_str_add(out, line->cell[c]);
@@ -127,6 +177,15 @@ void pl_table_print(const struct pl_table *t, struct pl_str *out, bool colour)
             width[c] = w > width[c] ? w : width[c];
         }
         total += width[c] + (c > 0 ? 2 : 0);
+    }
+    int *last = &width[t->columns - 1];
+    if (pl_table_room > 0 && total > pl_table_room) {
+        int narrow = *last - (total - pl_table_room);
+        narrow = narrow > PL_TABLE_WRAP_MIN ? narrow : PL_TABLE_WRAP_MIN;
+        if (narrow < *last && !t->right[t->columns - 1]) {
+            total -= *last - narrow;
+            *last = narrow;
+        }
     }
     if (colour)
         pl_str_add(out, "\033[1m");

@@ -9,7 +9,7 @@
 
 #define PL_TABLE_COLUMNS_MAX 12
 #define PL_TABLE_ROWS_MAX 512
-#define PL_TABLE_CELL_MAX 120
+#define PL_TABLE_CELL_MAX 200
 
 struct pl_table;
 
@@ -23,6 +23,14 @@ struct pl_table *pl_table_free(struct pl_table *t);
 void pl_table_row(struct pl_table *t);
 void pl_table_cell(struct pl_table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void pl_table_rule(struct pl_table *t);
+
+/* Tables of this process are kept within so many columns where they can be: text of the last column
+ * goes on below itself. 0 (as at the start): a table is as wide as it needs. For the program's
+ * start, which knows whether its output is a terminal. */
+void pl_table_within(int columns);
+
+/* Columns of the terminal fd; 0 when it is none, or does not say. */
+int pl_terminal_columns(int fd);
 
 void pl_table_print(const struct pl_table *t, struct pl_str *out, bool colour);
 

@@ -1,4 +1,5 @@
 /* plimsoll: finds the verb, parses its options, prints what it returns. */
+#include "base/table.h"
 #include "cli/probe_alloc.h"
 #include "cli/sample.h"
 #include "cli/verbs.h"
@@ -134,6 +135,7 @@ static int pl_run_verb(const struct pl_verb *verb, int argc, char **argv)
 int main(int argc, char **argv)
 {
     (void)signal(SIGPIPE, SIG_IGN);
+    pl_table_within(pl_terminal_columns(STDOUT_FILENO));
     (void)signal(SIGXFSZ, SIG_IGN); /* a file limit is an error of write(), not a death */
     struct pl_err err = {0};
     const char *word = argc > 1 ? argv[1] : "";

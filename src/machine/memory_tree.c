@@ -270,7 +270,8 @@ void pl_memory_tree_make(const struct pl_meminfo *mi, const struct pl_groups *g,
                        "Hugetlb, or HugePages_Total x Hugepagesize");
     pl_tree_cache(&t, arc);
     (void)pl_tree_row(&t, 1, "free", free_bytes, PL_SOURCE_MEASURED, "MemFree");
-    (void)pl_tree_row(&t, 1, "not accounted", t.left, PL_SOURCE_DERIVED,
-                      "the total less all above: pages that drivers and the kernel take without a "
-                      "counter (network and DMA buffers, graphics tables)");
+    (void)pl_tree_row(
+        &t, 1, "not accounted", t.left, PL_SOURCE_DERIVED,
+        "the rest: pages that drivers and the kernel take without a counter (DMA buffers, "
+        "graphics tables)");
 }

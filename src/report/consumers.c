@@ -77,7 +77,8 @@ static void pl_consumer_row(struct pl_table *t, const struct pl_consumer *c)
     if (c->pid > 0)
         pl_table_cell(t, "%" PRId64, c->pid);
     else
-        pl_table_cell(t, "%u processes", c->processes);
+        pl_table_cell(t, "-");
+    pl_table_cell(t, "%u", c->processes);
     pl_table_cell(t, "%s", c->name);
     pl_table_cell(t, "%s%s%.60s", c->runtime, c->runtime[0] != '\0' ? " " : "",
                   c->container[0] != '\0' ? c->container : "-");
@@ -98,7 +99,8 @@ static void pl_total_row(struct pl_table *t, const char *name, const struct pl_k
         held[i] = k->device[i].held;
     }
     pl_table_row(t);
-    pl_table_cell(t, "%u processes", k->processes);
+    pl_table_cell(t, "-");
+    pl_table_cell(t, "%u", k->processes);
     pl_table_cell(t, "%s", name);
     pl_table_cell(t, "-");
     pl_table_cell(t, "sum");
@@ -111,8 +113,8 @@ static void pl_total_row(struct pl_table *t, const char *name, const struct pl_k
 static void pl_consumers_table(const struct pl_machine *m, uint32_t n, bool colour,
                                struct pl_str *out)
 {
-    static const char *const titles[] = {">Pid",   "Program",    "Runs in", "Kind", ">Holds",
-                                         ">Files", "Of devices", "Advice",  NULL};
+    static const char *const titles[] = {">Pid",   ">Processes", "Program",    "Runs in", "Kind",
+                                         ">Holds", ">Files",     "Of devices", "Advice",  NULL};
     struct pl_kind_total total[PL_KINDS];
     struct pl_table *t = pl_table_new(titles);
     if (t == NULL)

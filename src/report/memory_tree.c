@@ -98,7 +98,6 @@ void pl_memory_tree_text(const struct pl_machine *m, bool colour, struct pl_str 
     if (t != NULL)
         pl_table_print(t, out, colour);
     (void)pl_table_free(t);
-    pl_str_add(out, "\n");
 }
 
 void pl_memory_tree_json(const struct pl_machine *m, struct pl_json *j)

@@ -140,6 +140,33 @@ static void json_is_escaped_and_balanced(void **state)
     pl_jdoc_free(doc);
 }
 
+/* Where a table is wider than the terminal, the last column goes on below itself. */
+static void tables_stay_within(void **state)
+{
+    (void)state;
+    static const char *const titles[] = {"name", ">MiB", "why", 0};
+    struct pl_str s;
+    pl_str_init(&s, 4096);
+    struct pl_table *t = pl_table_new(titles);
+    pl_table_row(t);
+    pl_table_cell(t, "weights");
+    pl_table_cell(t, "4789.0");
+    pl_table_cell(t, "they are read again fér every token, a_word_that_is_too_long_to_fit");
+    pl_table_within(38);
+    pl_table_print(t, &s, false);
+    assert_string_equal(pl_str_get(&s), "name        MiB  why\n"
+                                        "weights  4789.0  they are read again\n"
+                                        "                 fér every token,\n"
+                                        "                 a_word_that_is_too_lo\n"
+                                        "                 ng_to_fit\n");
+    pl_str_clear(&s);
+    pl_table_within(0);
+    pl_table_print(t, &s, false);
+    assert_non_null(strstr(pl_str_get(&s), "every token, a_word_that_is_too_long_to_fit\n"));
+    (void)pl_table_free(t);
+    pl_str_done(&s);
+}
+
 static void tables_align(void **state)
 {
     (void)state;
@@ -259,6 +286,7 @@ int main(void)
         cmocka_unit_test(nearest_word_is_found),
         cmocka_unit_test(json_is_escaped_and_balanced),
         cmocka_unit_test(tables_align),
+        cmocka_unit_test(tables_stay_within),
         cmocka_unit_test(sha256_of_known_texts),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
