@@ -16,8 +16,10 @@ struct pl_quantity pl_between(uint64_t low, uint64_t likely, uint64_t high, enum
 
 struct pl_quantity pl_plus(struct pl_quantity a, struct pl_quantity b)
 {
-    if (!pl_known(a) || !pl_known(b))
-        return PL_QUANTITY_UNKNOWN(!pl_known(a) ? a.why : b.why);
+    if (!pl_known(a) || !pl_known(b)) {
+        struct pl_quantity cause = !pl_known(a) ? a : b;
+        return PL_UNREAD(cause.state, cause.why);
+    }
     return (struct pl_quantity){
         .low = pl_add_sat(a.low, b.low),
         .likely = pl_add_sat(a.likely, b.likely),

@@ -55,6 +55,19 @@ static int pl_source_in(pl_jval v, const struct pl_field *f, enum pl_source *ret
     return 0;
 }
 
+const char *pl_unknown_why(enum pl_state state)
+{
+    static const char *const why[] = {
+        [PL_STATE_PLAIN] = "the machine file does not say",
+        [PL_STATE_UNSUPPORTED] = "unsupported there, the machine file says",
+        [PL_STATE_NO_PERMISSION] = "it was read without permission, the machine file says",
+        [PL_STATE_STALE] = "the reading was too old, the machine file says",
+        [PL_STATE_ASLEEP] = "the device was asleep, the machine file says",
+        [PL_STATE_NOT_ASKED] = "it was not asked for, the machine file says",
+    };
+    return why[state];
+}
+
 int pl_quantity_in(pl_jval v, const struct pl_field *f, struct pl_quantity *ret)
 {
     *ret = PL_QUANTITY_UNKNOWN("the machine file does not say");
@@ -64,10 +77,10 @@ int pl_quantity_in(pl_jval v, const struct pl_field *f, struct pl_quantity *ret)
     pl_jval bytes = pl_jget(v, "bytes");
     bool object = pl_jis_object(v);
     enum pl_state state = pl_state_of(pl_jstr(pl_jget(v, "state"), ""));
-    if (object && pl_jis_null(bytes)) {
-        ret->state = state;
+    if (object)
+        *ret = PL_UNREAD(state, pl_unknown_why(state));
+    if (object && pl_jis_null(bytes))
         return 0;
-    }
     int rc = pl_bytes_of(object ? bytes : v, f, &n);
     enum pl_source source = PL_SOURCE_DECLARED;
     low = high = n;
@@ -81,7 +94,7 @@ int pl_quantity_in(pl_jval v, const struct pl_field *f, struct pl_quantity *ret)
         rc = pl_field_bad(f, "low, bytes and high are not in order");
     if (rc == 0 && source != PL_SOURCE_UNKNOWN)
         *ret = pl_between(low, n, high, source, pl_from_file);
-    ret->state = state;
+    ret->state = state; /* also of a known amount: it may be stale */
     return rc;
 }
 

@@ -51,10 +51,11 @@ static int pl_operations_in(pl_jval v, const struct pl_field *f, struct pl_rate 
 {
     double n = 0, low = 0, high = 0;
     bool object = pl_jis_object(v);
-    *ret = (struct pl_rate){.why = "the machine file does not say"};
+    *ret = (struct pl_rate){.why = pl_unknown_why(PL_STATE_PLAIN)};
     pl_jval value = object ? pl_jget(v, "value") : v;
     if (pl_jis_null(value)) {
         ret->state = pl_state_of(pl_jstr(pl_jget(v, "state"), ""));
+        ret->why = pl_unknown_why(ret->state);
         return 0;
     }
     if (!pl_jnum(value, &n) || n < 0)

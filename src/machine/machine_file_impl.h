@@ -19,6 +19,10 @@ struct pl_field {
 /* -EINVAL with the field's name before the reason. */
 int pl_field_bad(const struct pl_field *f, const char *why);
 
+/* Why an amount is unknown, as far as its state tells: the texts of a file do not outlive its
+ * reading. Static. */
+const char *pl_unknown_why(enum pl_state state);
+
 /* A quantity as machine_file.h describes it; unknown when it is absent. -EINVAL. */
 int pl_quantity_in(pl_jval v, const struct pl_field *f, struct pl_quantity *ret);
 

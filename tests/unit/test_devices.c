@@ -114,6 +114,22 @@ static void unknown_is_never_zero(void **state)
     pl_str_done(&out);
 }
 
+/* The state outlives the file, and with it the reason that a verdict gives. */
+static void a_file_keeps_why(void **state)
+{
+    (void)state;
+    static struct pl_machine from;
+    static const char text[] =
+        "{\"schema\": \"plimsoll.assess/1\", \"pools\": [{\"pool\": \"gpu0\", \"capacity\": 8,"
+        "\"available\": {\"bytes\": null, \"source\": \"unknown\", \"state\": \"asleep\"}}]}";
+    assert_int_equal(pl_machine_parse(text, sizeof(text) - 1, "x", &from, NULL), 0);
+    struct pl_quantity q = pl_machine_available(&from, "gpu0");
+    assert_int_equal(q.state, PL_STATE_ASLEEP);
+    assert_non_null(strstr(q.why, "asleep"));
+    q = pl_plus(pl_exact(1, PL_SOURCE_MEASURED, "x"), q);
+    assert_int_equal(q.state, PL_STATE_ASLEEP);
+}
+
 static void bad_devices(void **state)
 {
     (void)state;
@@ -152,6 +168,7 @@ int main(void)
         cmocka_unit_test(a_round_trip),
         cmocka_unit_test(unknown_is_never_zero),
         cmocka_unit_test(bad_devices),
+        cmocka_unit_test(a_file_keeps_why),
     };
     return cmocka_run_group_tests_name("devices", tests, NULL, NULL);
 }
