@@ -69,7 +69,7 @@ static void pl_home_next(const struct pl_machine *m, const struct pl_choice *c, 
     }
     bool device = pl_home_has_device(m);
     if (device)
-        pl_str_add(out, "(on the CPU alone: layers on a GPU are not predicted yet)\n");
+        pl_str_add(out, "(on the CPU alone; plimsoll estimate -ngl N predicts layers on a GPU)\n");
     if (m->this_system && c[0].decode.source == PL_SOURCE_UNKNOWN)
         pl_str_add(out, "(speed: plimsoll assess --bandwidth measures what it needs)\n");
     pl_str_add(out, "\nnext:  ");

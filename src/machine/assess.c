@@ -6,6 +6,7 @@
 #include "machine/probes.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 /* clang-format off */
@@ -44,16 +45,23 @@ static void pl_assess_tier(struct pl_machine *m)
     (void)PL_FMT(m->tier, "%s", pl_tier_name(n));
 }
 
-/* A dump has at least one of the folders, however little may be in them. */
+/* A machine has at least one of the folders, however little may be in them. */
 static int pl_assess_root(const struct pl_root *root, struct pl_err *err)
 {
     static const char *const folder[] = {"proc", "sys", "cpuid"};
+    int why = -ENOENT;
     for (size_t i = 0; i < sizeof(folder) / sizeof(folder[0]); i++) {
         DIR *dir = NULL;
-        if (pl_root_open_dir(root, folder[i], &dir, NULL) == 0) {
+        int rc = pl_root_open_dir(root, folder[i], &dir, NULL);
+        if (rc == 0) {
             (void)closedir(dir);
             return 0;
         }
+        why = rc != -ENOENT ? rc : why;
+    }
+    if (root->this_system) {
+        (void)pl_fail(err, why, "neither /proc nor /sys can be read: %s", strerror(-why));
+        return pl_hint(err, "a chroot needs them mounted: mount -t proc proc /proc");
     }
     (void)pl_fail(err, -ENOENT, "%.160s: neither proc nor sys is there",
                   root->path[0] != '\0' ? root->path : "/");
@@ -86,11 +94,13 @@ int pl_assess(const struct pl_assess_options *options, struct pl_machine *ret, s
     struct pl_root root;
     *ret = (struct pl_machine){0};
     int rc = pl_root_open(options->root, &root, err);
-    if (rc == 0)
-        rc = pl_assess_root(&root, err);
-    if (rc < 0) {
-        pl_root_done(&root);
+    if (rc < 0)
         return pl_exit_as(err, rc, PL_EXIT_USAGE);
+    rc = pl_assess_root(&root, err);
+    if (rc < 0) {
+        bool here = root.this_system;
+        pl_root_done(&root);
+        return pl_exit_as(err, rc, here ? PL_EXIT_ENVIRONMENT : PL_EXIT_USAGE);
     }
     struct pl_probe_input in = {&root, options};
     ret->this_system = pl_root_is_this_system(&root);

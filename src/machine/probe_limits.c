@@ -9,7 +9,38 @@
 #include "sys/meminfo.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define PL_CAP_IPC_LOCK 14 /* linux/capability.h */
+
+/* Who holds CAP_IPC_LOCK in the first user namespace is not bound by RLIMIT_MEMLOCK (mlock(2)). */
+static bool pl_limits_lock_freely(const struct pl_root *root)
+{
+    static const char key[] = "CapEff:";
+    static const char *const all_users[] = {"0", "0", "4294967295"};
+    char map[128], *save = NULL;
+    struct pl_lines lines;
+    bool may = false;
+    if (pl_read_line(root, "proc/self/uid_map", map, sizeof(map), NULL) < 0)
+        return false;
+    char *word = strtok_r(map, " \t", &save);
+    for (size_t i = 0; i < sizeof(all_users) / sizeof(all_users[0]); i++) {
+        if (word == NULL || !pl_streq(word, all_users[i]))
+            return false;
+        word = strtok_r(NULL, " \t", &save);
+    }
+    if (pl_lines_open(root, "proc/self/status", &lines, NULL) < 0)
+        return false;
+    for (char *line; (line = pl_lines_next(&lines)) != NULL;) {
+        if (!pl_starts(line, key))
+            continue;
+        may = (strtoull(line + sizeof(key) - 1, NULL, 16) >> PL_CAP_IPC_LOCK & 1) != 0;
+        break;
+    }
+    (void)pl_lines_close(&lines);
+    return may;
+}
 
 /* "Max locked memory         8388608              8388608              bytes": what is allowed now
  * is the first number. */
@@ -18,6 +49,8 @@ static struct pl_quantity pl_limits_memlock(const struct pl_root *root)
     static const char key[] = "Max locked memory";
     struct pl_lines lines;
     struct pl_quantity q = PL_QUANTITY_UNKNOWN("/proc/self/limits does not say");
+    if (pl_limits_lock_freely(root))
+        return pl_exact(UINT64_MAX, PL_SOURCE_MEASURED, "CAP_IPC_LOCK: no limit");
     if (pl_lines_open(root, "proc/self/limits", &lines, NULL) < 0)
         return q;
     for (char *line; (line = pl_lines_next(&lines)) != NULL;) {
@@ -95,7 +128,8 @@ static int pl_limits_run(const struct pl_probe_input *in, struct pl_machine *m, 
 
 const struct pl_probe pl_probe_limits = {
     .name = "limits",
-    .reads = "/proc/self/limits, /sys/kernel/mm/hugepages, /proc/sys/vm/overcommit_memory, "
+    .reads = "/proc/self/limits, status and uid_map, /sys/kernel/mm/hugepages, "
+             "/proc/sys/vm/overcommit_memory, "
              "/proc/spl/kstat/zfs/arcstats",
     .matters = "--mlock and pinned buffers fail above the limit on locked memory; with overcommit "
                "off an allocation can fail while memory is free",

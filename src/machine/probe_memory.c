@@ -19,10 +19,13 @@ static struct pl_quantity pl_memory_reserved(const struct pl_root *root,
     struct pl_hugepages h;
     uint64_t n = 0;
     if (pl_hugepages_read(root, "sys/kernel/mm/hugepages", &h) &&
+        (h.bytes > 0 || mi->known[PL_MEM_TOTAL]) &&
         (!mi->known[PL_MEM_TOTAL] || h.bytes <= mi->value[PL_MEM_TOTAL]))
         return pl_exact(h.bytes, PL_SOURCE_DERIVED,
                         h.bytes > 0 ? "huge pages of every size"
                                     : "nothing set aside as huge pages");
+    if (!mi->known[PL_MEM_TOTAL])
+        return PL_QUANTITY_UNKNOWN("needs MemTotal");
     if (!mi->known[PL_MEM_HUGE_TOTAL] || mi->value[PL_MEM_HUGE_TOTAL] == 0)
         return pl_exact(0, PL_SOURCE_DERIVED, "nothing set aside as huge pages");
     if (!mi->known[PL_MEM_HUGE_PAGE_SIZE] ||

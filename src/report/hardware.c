@@ -102,7 +102,7 @@ static void pl_limits_text(const struct pl_limits *l, struct pl_str *out)
     if (!pl_known(l->memlock))
         return;
     if (l->memlock.likely == UINT64_MAX)
-        pl_str_addf(out, PL_LABEL "locked memory: none", "Limits");
+        pl_str_addf(out, PL_LABEL "no limit on locked memory", "Limits");
     else
         pl_str_addf(out, PL_LABEL "locked memory %s (ulimit -l)", "Limits",
                     pl_quantity_text(l->memlock, text));

@@ -54,7 +54,10 @@ static void pl_memory_line(const struct pl_machine *m, struct pl_str *out)
             continue;
         pl_str_addf(out, "%s%s%s: %s, ", i > 0 ? "; " : "", p->name,
                     p->kind == PL_POOL_CAP ? " limit" : "", pl_quantity_text(p->capacity, a));
-        pl_str_addf(out, "%s available", pl_quantity_text(p->available, b));
+        if (pl_known(p->available))
+            pl_str_addf(out, "%s available", pl_quantity_text(p->available, b));
+        else
+            pl_str_addf(out, "available: %s", pl_quantity_text(p->available, b));
     }
     pl_str_add(out, "\n");
 }
@@ -67,8 +70,12 @@ static void pl_storage_line(const struct pl_machine *m, struct pl_str *out)
         return;
     }
     const struct pl_storage *s = &m->storage[0];
-    pl_str_addf(out, PL_LABEL "%s of ", "Storage", pl_quantity_text(s->available, a));
-    pl_str_addf(out, "%s free for %s", pl_quantity_text(s->total, b), s->path);
+    if (pl_known(s->available) || pl_known(s->total))
+        pl_str_addf(out, PL_LABEL "%s of %s free for %s", "Storage",
+                    pl_quantity_text(s->available, a), pl_quantity_text(s->total, b), s->path);
+    else
+        pl_str_addf(out, PL_LABEL "%s for %s", "Storage", pl_quantity_text(s->available, a),
+                    s->path);
     if (s->filesystem[0] != '\0')
         pl_str_addf(out, " (%s)", s->filesystem);
     pl_str_add(out, "\n");
@@ -123,6 +130,22 @@ static void pl_pools_text(const struct pl_machine *m, bool colour, struct pl_str
     (void)pl_table_free(t);
 }
 
+/* Where it is known that a block cannot be as large as what is available. */
+static void pl_largest_lines(const struct pl_machine *m, struct pl_str *out)
+{
+    char text[PL_QUANTITY_TEXT_MAX];
+    const char *label = "Largest";
+    for (uint32_t i = 0; i < m->n_pool; i++) {
+        const struct pl_quantity *q = &m->pool[i].largest_allocation;
+        if (!pl_known(*q) || m->pool[i].kind == PL_POOL_CAP)
+            continue;
+        pl_str_addf(out, "%s" PL_LABEL "%s of %s in one block: %s\n", label[0] != '\0' ? "\n" : "",
+                    label, pl_quantity_text(*q, text), m->pool[i].name,
+                    q->why != NULL ? q->why : pl_source_name(q->source));
+        label = "";
+    }
+}
+
 static const char *pl_cache_type(char type, bool json)
 {
     if (type == 'd')
@@ -156,6 +179,7 @@ void pl_machine_view_text(const struct pl_machine *m, const struct pl_machine_vi
     const struct pl_pressure *p = &m->pressure;
     pl_machine_summary(m, out);
     pl_pools_text(m, colour, out);
+    pl_largest_lines(m, out);
     pl_devices_text(m, colour, out);
     pl_hardware_tables(m, colour, out);
     pl_memory_tree_text(m, colour, out);

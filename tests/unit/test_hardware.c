@@ -133,6 +133,16 @@ static void huge_pages_of_every_size(void **state)
     assert_int_equal(m->pool[0].reserved.likely, PL_GIB); /* as /proc/meminfo says */
     assert_false(pl_known(m->limits.hugepages));
     assert_true(m->limits.memlock.likely == UINT64_MAX);
+    /* CAP_IPC_LOCK is bit 14, and counts for who is root outside of user namespaces too */
+    put(&t, "proc/self/limits", "Max locked memory         65536  65536  bytes\n");
+    put(&t, "proc/self/status", "Name:\tx\nCapEff:\t0000000000004000\n");
+    put(&t, "proc/self/uid_map", "         0          0 4294967295\n");
+    assert_true(assess(&t)->limits.memlock.likely == UINT64_MAX);
+    put(&t, "proc/self/uid_map", "         0       1000          1\n");
+    assert_int_equal(assess(&t)->limits.memlock.likely, 65536);
+    put(&t, "proc/self/uid_map", "         0          0 4294967295\n");
+    put(&t, "proc/self/status", "Name:\tx\nCapEff:\t00000000a80425fb\n"); /* of docker */
+    assert_int_equal(assess(&t)->limits.memlock.likely, 65536);
     pl_tree_done(&t);
 }
 
