@@ -140,7 +140,7 @@ static enum pl_verdict pl_judge_shared(const struct pl_footprint *f, const struc
     if (n < 2)
         return PL_VERDICT_SAFE;
     char text[PL_POOL_NAME_MAX * 6];
-    (void)snprintf(text, sizeof(text), "%s (%s)", shared->name, label);
+    (void)PL_FMT(text, "%s (%s)", shared->name, label);
     return pl_judge_pool(&all, text, m, j);
 }
 
