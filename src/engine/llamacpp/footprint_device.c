@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "base/str.h"
 #include "base/units.h"
+#include "engine/llamacpp/graph_compute.h"
 
 /* What a process holds on a device beside its buffers: context, kernels, the workspaces of
  * products. data/context_overhead.tsv */
@@ -90,6 +91,28 @@ static void pl_device_compute(const struct pl_net *net, const struct pl_resolved
     }
 }
 
+/* The same from the graph as the engine splits it, where that is followed: a quarter either way, as
+ * devices differ in what they evaluate together. */
+static void pl_device_compute_split(const struct pl_model *m, const struct pl_net *net,
+                                    const struct pl_resolved *r, const struct pl_placement *place,
+                                    struct pl_footprint *f)
+{
+    uint64_t bytes[PL_PLACES_MAX] = {0};
+    bool several = place->devices.n > 1 && place->kv_offload && place->n_rule == 0 &&
+                   place->n_gpu_layers > place->n_layer;
+    struct pl_compute_where where = {
+        .place = place,
+        .op_offload = true,
+        .pipeline = several && place->devices.one[0].backend != PL_BACKEND_VULKAN,
+        .reorders = place->devices.one[0].backend == PL_BACKEND_VULKAN};
+    if (!pl_graph_compute_placed(m, net, r, &where, bytes))
+        return;
+    for (uint32_t i = 0; i < f->n_pool && i <= place->devices.n; i++)
+        f->pool[i].part[PL_PART_COMPUTE] =
+            pl_between(bytes[i] - bytes[i] / 4, bytes[i], bytes[i] + bytes[i] / 4,
+                       PL_SOURCE_ASSUMED, "graph followed and split as the engine does");
+}
+
 /* A model's buffer is one piece, where the backend does not cut it. */
 static uint64_t pl_device_largest(const struct pl_pool_footprint *p, const struct pl_used_device *d,
                                   uint64_t tensor)
@@ -125,7 +148,6 @@ void pl_footprint_device_pools(const struct pl_model *m, const struct pl_net *ne
                                const struct pl_resolved *r, const struct pl_placement *place,
                                const struct pl_placed *placed, struct pl_footprint *f)
 {
-    (void)m;
     for (uint32_t i = 0; i < place->devices.n; i++) {
         const struct pl_used_device *d = &place->devices.one[i];
         struct pl_pool_footprint *p = &f->pool[f->n_pool++];
@@ -144,6 +166,7 @@ void pl_footprint_device_pools(const struct pl_model *m, const struct pl_net *ne
     f->pool[0].part[PL_PART_RUNTIME] =
         pl_device_host_runtime(&place->devices.one[0], f->pool[0].part[PL_PART_RUNTIME]);
     pl_device_compute(net, r, place, placed, f);
+    pl_device_compute_split(m, net, r, place, f);
     for (uint32_t i = 0; i < place->devices.n; i++)
         pl_device_totals(&f->pool[i + 1], &place->devices.one[i], placed->largest[i + 1]);
 }
