@@ -4,12 +4,12 @@
 #include "base/table.h"
 #include "cli/ghost_cache.h"
 #include "cli/machine.h"
+#include "cli/model.h"
 #include "cli/verbs.h"
 #include "engine/llamacpp/find.h"
 #include "engine/llamacpp/project.h"
 #include "ledger/ledger.h"
 #include "measure/forecast.h"
-#include "model/open.h"
 #include "report/forecast.h"
 #include "report/projection.h"
 #include "report/terms.h"
@@ -36,7 +36,7 @@ static int pl_verdict_exit(enum pl_verdict verdict, bool strict)
 #define PL_ORACLE_TIMEOUT_S                                                                        \
     60u /* the engine takes 0.2 s for 8B, some seconds for thousands of tensors */
 
-/* What the installed engine says itself: a catalogue model is ghosted for it. */
+/* What the installed engine says itself: a model that is not here is ghosted for it. */
 struct pl_oracle {
     bool asked;
     struct pl_install engine;
@@ -51,11 +51,11 @@ static int pl_estimate_oracle(const struct pl_cli *cli, const struct pl_model *m
     int rc = 0;
     if (!o->asked)
         return 0;
-    if (m->n_file == 0)
+    if (!pl_model_here(m))
         rc = pl_ghost_cache_get(m, f->name, f->quant, NULL, &ghost, &made, err);
     const struct pl_model *loaded = made != NULL ? made : m;
     if (rc == 0)
-        rc = pl_llamacpp_project(&o->engine, loaded->path, &cli->settings,
+        rc = pl_llamacpp_project(&o->engine, pl_model_load_path(loaded), &cli->settings,
                                  PL_ORACLE_TIMEOUT_S * PL_S_NS, &o->said, err);
     (void)pl_model_free(made);
     return rc;
@@ -93,7 +93,7 @@ static int pl_estimate_run(struct pl_cli *cli, struct pl_err *err)
     static struct pl_terms terms;
     struct pl_model *model = NULL;
     struct pl_ledger *ledger = NULL;
-    int rc = pl_model_open(cli->arg[0], &model, err);
+    int rc = pl_cli_model(cli, cli->arg[0], NULL, &model, err);
     if (rc == 0)
         rc = pl_cli_machine_asked(cli, &machine, err);
     oracle.asked = pl_cli_opt(cli, "oracle")->given;
@@ -125,6 +125,7 @@ static const struct pl_opt pl_estimate_opts[] = {
     {"oracle",                                                     0, PL_OPT_FLAG, NULL, "ask the installed engine too, and show both"},
     {"engine", 0, PL_OPT_PATH, "PATH", "with --oracle: llama-server, or a folder that holds it"},
     {"strict",                                                         0, PL_OPT_FLAG, NULL, "fragile counts as does not fit (exit 1)"},
+    PL_CLI_MODEL_OPTS,
     {"ledger",                                                     0, PL_OPT_PATH, "FILE", "the ledger to cite runs from"},
     {0                  },
 };
@@ -142,9 +143,8 @@ const struct pl_verb pl_verb_estimate = {
     .name = "estimate",
     .args = "MODEL [engine flags]",
     .summary = "the memory a model needs here, part by part, and whether it fits",
-    .details =
-        "MODEL is a GGUF file or a catalogue id such as qwen3-8b[:q4_k_m]. Only the header is\n"
-        "read. Exit 0 when it fits, 1 when not, 3 when that cannot be told.",
+    .details = PL_CLI_MODEL_HELP
+    "\nOnly its header is read. Exit 0 when it fits, 1 when not, 3 when that cannot be told.",
     .examples = pl_estimate_examples,
     .opts = pl_estimate_opts,
     .engine_flags = true,

@@ -3,9 +3,9 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/units.h"
+#include "cli/model.h"
 #include "cli/verbs.h"
 #include "model/edit.h"
-#include "model/open.h"
 #include "sys/file.h"
 
 #include <errno.h>
@@ -144,7 +144,7 @@ static int pl_ghost_verb_run(struct pl_cli *cli, struct pl_err *err)
         return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
     }
     struct pl_model *m = NULL;
-    int rc = pl_model_open(cli->arg[0], &m, err);
+    int rc = pl_cli_model(cli, cli->arg[0], NULL, &m, err);
     if (rc < 0)
         return rc;
     struct pl_ghost_report r = {.m = m, .path = path, .o = &o};
@@ -175,6 +175,7 @@ static const struct pl_opt pl_ghost_opts[] = {
     {"edit",                                        '\0', PL_OPT_PATH, "FILE",
      "change the header first: 'set KEY VALUE', 'shape NAME N...' and the like"},
     {"force",                                '\0', PL_OPT_FLAG, NULL, "overwrite a file that is not a ghost"},
+    PL_CLI_MODEL_OPTS,
     {0},
 };
 
@@ -190,9 +191,10 @@ const struct pl_verb pl_verb_ghost = {
     .args = "MODEL -o FILE",
     .summary = "write a stand-in model file: true header, no weights",
     .details =
-        "An engine loads a ghost as it loads the real file, and needs the same memory. MODEL is a\n"
-        "GGUF file, whose keys and tokenizer are kept, or a catalogue id, whose tokenizer is made\n"
-        "up. A split model becomes one file. The weights are a hole (right for memory), or random\n"
+        "An engine loads a ghost as it loads the real file, and needs the same memory. Of a\n"
+        "GGUF file, here or on the network, keys and tokenizer are kept; of a catalogue model the\n"
+        "tokenizer is made up. A split model becomes one file. The weights are a hole (right for "
+        "memory), or random\n"
         "numbers (right for speed; takes the disk space of the real file).\n"
         "\n"
         "With --edit the header is changed first, for a model that nobody has yet. A line is one "

@@ -69,8 +69,12 @@ int pl_ghost_cache_get(const struct pl_model *m, const char *name, const char *q
         rc = pl_ghost_cache_own(folder, err);
     if (rc < 0)
         return rc;
-    (void)PL_FMT(path, "%s/%s-%s%s.gguf", folder, name, quant,
+    /* of the same name another model may be elsewhere, or tomorrow */
+    const char *id = m->remote_id != NULL ? m->remote_id : "";
+    (void)PL_FMT(path, "%s/%.120s-%s%s%s%s.gguf", folder, name, quant, id[0] != '\0' ? "-" : "", id,
                  o->fill == PL_FILL_RANDOM ? "-random" : "");
+    for (char *c = path + strlen(folder) + 1; *c != '\0'; c++)
+        *c = *c == '/' || *c == ':' ? '_' : *c;
     rc = pl_make_parents(path, 0777, err);
     if (rc < 0) {
         (void)pl_hint(err, "--ghost-dir DIR puts ghosts elsewhere");

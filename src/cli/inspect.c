@@ -1,8 +1,8 @@
 /* plimsoll inspect: what a model file holds, from its header alone. */
 #include "base/table.h"
+#include "cli/model.h"
 #include "cli/verbs.h"
 #include "model/describe.h"
-#include "model/open.h"
 #include "report/model.h"
 
 #include <unistd.h>
@@ -11,7 +11,7 @@ static int pl_inspect_run(struct pl_cli *cli, struct pl_err *err)
 {
     struct pl_model *m = NULL;
     struct pl_description d;
-    int rc = pl_model_open(cli->arg[0], &m, err);
+    int rc = pl_cli_model(cli, cli->arg[0], NULL, &m, err);
     if (rc < 0)
         return rc;
     pl_model_describe(m, &d);
@@ -34,6 +34,7 @@ static int pl_inspect_run(struct pl_cli *cli, struct pl_err *err)
 static const struct pl_opt pl_inspect_opts[] = {
     {"tensors",            't', PL_OPT_FLAG, NULL, "list every tensor"},
     {"keys",         'k', PL_OPT_FLAG, NULL, "list every key of the header, values cut"},
+    PL_CLI_MODEL_OPTS,
     {0},
 };
 static const char *const pl_inspect_examples[] = {
@@ -44,9 +45,9 @@ const struct pl_verb pl_verb_inspect = {
     .name = "inspect",
     .args = "MODEL",
     .summary = "what a model file holds: architecture, parameters, tensors by type, tokenizer",
-    .details =
-        "Reads the header only, never the weights. Lines that begin with '!' name what looks\n"
-        "wrong: a damaged or unusual file, or one that engines refuse.",
+    .details = PL_CLI_MODEL_HELP
+    "\nReads the header only, never the weights. Lines that begin with '!' name what looks\n"
+    "wrong: a damaged or unusual file, or one that engines refuse.",
     .examples = pl_inspect_examples,
     .opts = pl_inspect_opts,
     .args_min = 1,

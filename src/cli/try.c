@@ -6,13 +6,13 @@
 #include "cli/ghost_cache.h"
 #include "cli/interrupt.h"
 #include "cli/machine.h"
+#include "cli/model.h"
 #include "cli/verbs.h"
 #include "engine/llamacpp/find.h"
 #include "engine/llamacpp/seen.h"
 #include "machine/assess.h"
 #include "measure/forecast.h"
 #include "measure/trial.h"
-#include "model/open.h"
 #include "report/forecast.h"
 #include "report/run.h"
 
@@ -191,7 +191,7 @@ static int pl_try_prepare(struct pl_try *t, struct pl_err *err)
     int rc = 0;
     if (!automatic) {
         t->spec = cli->arg[0];
-        rc = pl_model_open(t->spec, &t->model, err);
+        rc = pl_cli_model(cli, t->spec, t->stop, &t->model, err);
     }
     if (rc == 0)
         rc = pl_llamacpp_find(pl_cli_opt(cli, "engine")->text, &t->engine, err);
@@ -206,13 +206,13 @@ static int pl_try_prepare(struct pl_try *t, struct pl_err *err)
     if (rc == 0 && automatic)
         rc = pl_try_choose(t, err);
     if (rc == 0 && automatic)
-        rc = pl_model_open(t->spec, &t->model, err);
+        rc = pl_cli_model(cli, t->spec, t->stop, &t->model, err);
     return rc == 0 ? pl_try_admit(t, err) : rc;
 }
 
 static int pl_try_ghost(struct pl_try *t, struct pl_err *err)
 {
-    if (t->model->n_file > 0) {
+    if (pl_model_here(t->model)) {
         t->loaded = t->model;
         return 0;
     }
@@ -316,6 +316,7 @@ static const struct pl_opt pl_try_opts[] = {
     {"timeout",                                                                   0, PL_OPT_NUMBER, "SECONDS", "give up when it is not ready by then (default 600)"},
     {"log",                                                              0, PL_OPT_PATH, "FILE", "copy all the engine says to this file"},
     {"ledger",                            0, PL_OPT_PATH, "FILE", "store the run here"},
+    PL_CLI_MODEL_OPTS,
     {"no-ledger",                                                                    0, PL_OPT_FLAG, NULL, "store nothing"},
     {0                                                             },
 };
@@ -332,7 +333,9 @@ const struct pl_verb pl_verb_try = {
     .args = "MODEL [engine flags] | --auto",
     .summary = "run a model (or its ghost) on the real engine: predicted beside measured",
     .details =
-        "A catalogue model is ghosted first: true header and tensor shapes, no weights, no disk.\n"
+        "A model that is not here (of the catalogue, on the network) is ghosted first: true "
+        "header\n"
+        "and tensor shapes, no weights, no disk.\n"
         "Unless said otherwise the context is 4096 and the prompt cache is off (--cache-ram 0),\n"
         "so that repeated prompts do not blur the measurement. What would not fit is not started.",
     .examples = pl_try_examples,

@@ -64,6 +64,8 @@ struct pl_model_file {
     uint64_t data_offset; /* where tensor data begins */
     uint64_t alignment;   /* of its tensors */
     uint64_t disk_bytes;  /* blocks really allocated: a ghost is far smaller than its length */
+    const char *local;    /* a file here that begins with its header; NULL: path itself, or of a
+                             remote file that none could be kept */
 };
 
 struct pl_model {
@@ -81,11 +83,26 @@ struct pl_model {
     struct pl_tensor *tensor;
     uint64_t n_tensor;
     struct pl_model_file *file;
+    const char *remote_id; /* its files are on the network: what they are, by address and
+                              validators. NULL: here */
     uint32_t
         n_file; /* 0: made from the catalogue, no file was read; file_bytes is what it will be */
 };
 
 struct pl_model *pl_model_free(struct pl_model *m); /* accepts NULL, returns NULL */
+
+/* True when its files are on this machine, so that an engine can load them: neither from the
+ * catalogue nor on the network. */
+static inline bool pl_model_here(const struct pl_model *m)
+{
+    return m->n_file > 0 && m->remote_id == NULL;
+}
+
+/* The file to give to an engine; of a model that is here. `path` may be what the user calls it. */
+static inline const char *pl_model_load_path(const struct pl_model *m)
+{
+    return m->n_file > 0 ? m->file[0].path : m->path;
+}
 
 /* Keys. The `arch` forms look up "<architecture>.<suffix>". NULL / absent when missing. */
 const struct pl_kv *pl_model_kv(const struct pl_model *m, const char *key);

@@ -75,6 +75,8 @@ static struct pl_settings pl_draft_settings_of(const struct pl_forecast *f)
     s.draft = (struct pl_draft_settings){.n_gpu_layers = -1, .type_k = 1, .type_v = 1};
     memset(&s.lora, 0, sizeof(s.lora));
     memset(&s.lora_scaled, 0, sizeof(s.lora_scaled));
+    memset(&s.control, 0, sizeof(s.control));
+    memset(&s.control_scaled, 0, sizeof(s.control_scaled));
     return s;
 }
 
@@ -180,8 +182,27 @@ static int pl_extra_adapters(struct pl_forecast *f, const struct pl_placement *p
     return rc;
 }
 
-static int pl_extra_loras(struct pl_forecast *f, const struct pl_llamacpp_host *host,
-                          struct pl_err *err)
+/* src/llama-adapter.cpp, llama_adapter_cvec::init: however many are given, one vector for each
+ * layer but the first, beside its layer. */
+static void pl_extra_control(struct pl_forecast *f, const struct pl_placement *place,
+                             const struct pl_net *net)
+{
+    uint64_t bytes[PL_PLACES_MAX] = {0};
+    for (uint32_t il = 1; il < net->n_layer; il++)
+        bytes[place->layer[il]] += net->n_embd * sizeof(float);
+    for (uint32_t k = 0; k < place->n_place; k++) {
+        struct pl_pool_footprint like = {.kind = PL_POOL_HOST};
+        (void)PL_FMT(like.pool, "%s", k == 0 ? "ram" : place->devices.one[k - 1].pool);
+        struct pl_pool_footprint *p = pl_extra_pool(&f->footprint, &like);
+        if (p != NULL && bytes[k] > 0)
+            pl_extra_add(p, PL_PART_EXTRA,
+                         pl_exact(bytes[k], PL_SOURCE_DERIVED, "control vectors of the layers"),
+                         pl_exact(0, PL_SOURCE_DERIVED, "read into a buffer"));
+    }
+}
+
+static int pl_extra_adapting(struct pl_forecast *f, const struct pl_llamacpp_host *host,
+                             struct pl_err *err)
 {
     static const struct pl_used_devices none;
     const struct pl_settings *s = &f->settings;
@@ -195,6 +216,8 @@ static int pl_extra_loras(struct pl_forecast *f, const struct pl_llamacpp_host *
         rc = pl_extra_adapters(f, &place, s->lora.one[i], false, err);
     for (uint32_t i = 0; i < s->lora_scaled.n && rc == 0; i++)
         rc = pl_extra_adapters(f, &place, s->lora_scaled.one[i], true, err);
+    if (rc == 0 && s->control.n + s->control_scaled.n > 0)
+        pl_extra_control(f, &place, &net);
     pl_placement_done(&place);
     pl_net_done(&net);
     return rc;
@@ -206,7 +229,8 @@ int pl_forecast_extras(struct pl_forecast *f, const struct pl_llamacpp_host *hos
     int rc = 0;
     if (f->settings.draft.model != NULL)
         rc = pl_extra_draft(f, host, err);
-    if (rc == 0 && f->settings.lora.n + f->settings.lora_scaled.n > 0)
-        rc = pl_extra_loras(f, host, err);
+    const struct pl_settings *s = &f->settings;
+    if (rc == 0 && s->lora.n + s->lora_scaled.n + s->control.n + s->control_scaled.n > 0)
+        rc = pl_extra_adapting(f, host, err);
     return rc;
 }

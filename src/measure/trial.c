@@ -291,8 +291,8 @@ static int pl_trial_serve(struct pl_trial *t, struct pl_err *err)
     const struct pl_trial_options *o = t->o;
     pl_trial_say(t, "starting the engine");
     const struct pl_settings *s = &t->f->settings;
-    int rc =
-        pl_server_start_at(o->engine, o->loaded->path, s, s->port, o->log_path, &t->server, err);
+    int rc = pl_server_start_at(o->engine, pl_model_load_path(o->loaded), s, s->port, o->log_path,
+                                &t->server, err);
     if (rc == 0)
         rc = pl_watch_start(pl_server_pid(t->server), PL_SAMPLE_NS, &t->watch, err);
     if (rc < 0)

@@ -178,9 +178,12 @@ static int pl_ghost_file_keys(struct pl_gguf_out *o, const struct pl_model *m, b
 {
     uint64_t at = PL_GGUF_HEAD;
     int rc = 0;
-    int fd = open(m->file[0].path, O_RDONLY | O_CLOEXEC);
+    const char *path = m->file[0].local != NULL ? m->file[0].local : m->file[0].path;
+    if (m->file[0].local == NULL && m->remote_id != NULL)
+        return pl_fail(err, -ENOENT, "%.160s: its header could not be kept in the cache", path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return pl_fail(err, -errno, "%s: %s", m->file[0].path, strerror(errno));
+        return pl_fail(err, -errno, "%s: %s", path, strerror(errno));
     for (uint64_t i = 0; i < m->n_kv && rc == 0; i++) {
         const struct pl_kv *kv = &m->kv[i];
         uint64_t n = kv->added ? 0 : pl_gguf_kv_bytes(kv->was != NULL ? kv->was : kv);

@@ -2,7 +2,9 @@
 
 #include "base/str.h"
 #include "model/catalogue.h"
+#include "model/hub.h"
 #include "model/reader.h"
+#include "model/remote.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -49,7 +51,9 @@ static int pl_open_unknown(const char *spec, const char *id, struct pl_err *err)
     if (near[0] != '\0')
         (void)pl_hint(err, "did you mean %s?", near);
     else
-        (void)pl_hint(err, "MODEL is a .gguf file or a catalogue id such as qwen3-8b:q4_k_m");
+        (void)pl_hint(err,
+                      "MODEL is a .gguf file, an https:// address of one, or a catalogue id such "
+                      "as qwen3-8b:q4_k_m");
     return pl_exit_as(err, -ENOENT, PL_EXIT_USAGE);
 }
 
@@ -66,9 +70,27 @@ static int pl_open_catalogue(const char *spec, struct pl_model **ret, struct pl_
     return pl_catalogue_model(row, colon != NULL ? colon + 1 : NULL, ret, err);
 }
 
-int pl_model_open(const char *spec, struct pl_model **ret, struct pl_err *err)
+static int pl_open_url(const char *spec, const struct pl_open_options *o, struct pl_model **ret,
+                       struct pl_err *err)
 {
-    static const char *const remote[] = {"https://", "http://", "hf:", "ollama:", NULL};
+    char url[PL_URL_MAX], token[PL_HUB_TOKEN_MAX];
+    if (!pl_hub_file_url(spec, url)) {
+        (void)pl_fail(err, -ENAMETOOLONG, "the address is too long");
+        return pl_exit_as(err, -ENAMETOOLONG, PL_EXIT_USAGE);
+    }
+    bool own = pl_hub_token_for(url, token);
+    const struct pl_remote_options remote = {
+        .offline = o->offline, .token = own ? token : NULL, .stop = o->stop};
+    int rc = pl_remote_read(url, &remote, ret, err);
+    explicit_bzero(token, sizeof(token));
+    return rc;
+}
+
+int pl_model_open_with(const char *spec, const struct pl_open_options *o, struct pl_model **ret,
+                       struct pl_err *err)
+{
+    static const struct pl_open_options none;
+    static const char *const remote[] = {"hf:", "ollama:", NULL};
     struct stat st;
     if (stat(spec, &st) == 0)
         return S_ISDIR(st.st_mode) ? pl_open_folder(spec, err) : pl_model_read(spec, ret, err);
@@ -77,6 +99,8 @@ int pl_model_open(const char *spec, struct pl_model **ret, struct pl_err *err)
         (void)pl_fail(err, code, "%.160s: %s", spec, strerror(-code));
         return pl_exit_as(err, code, PL_EXIT_ENVIRONMENT);
     }
+    if (pl_starts(spec, "https://") || pl_starts(spec, "http://"))
+        return pl_open_url(spec, o != NULL ? o : &none, ret, err);
     for (size_t i = 0; remote[i] != NULL; i++) {
         if (!pl_starts(spec, remote[i]))
             continue;
@@ -87,4 +111,9 @@ int pl_model_open(const char *spec, struct pl_model **ret, struct pl_err *err)
         return pl_exit_as(err, -ENOTSUP, PL_EXIT_USAGE);
     }
     return pl_open_catalogue(spec, ret, err);
+}
+
+int pl_model_open(const char *spec, struct pl_model **ret, struct pl_err *err)
+{
+    return pl_model_open_with(spec, NULL, ret, err);
 }

@@ -96,6 +96,12 @@ like "a projector: named" "$err" '^plimsoll: --mmproj '
 estimate qwen3-8b -md "$T/draft.gguf"
 is "a draft model that is not there: exit 2" "$status" 2
 like "a draft model that is not there: named" "$err" 'draft\.gguf: no such file'
+estimate qwen3-8b -c 4096 -nr --control-vector v.gguf -ngl 12 -M "$T/gpu.json" --json
+is "control vectors: one per layer but the first" "$(json '[.pools[].parts.extra.bytes] | add')" $((35 * 4096 * 4))
+estimate qwen3-8b -c 4096 --override-kv tokenizer.ggml.add_bos_token=bool:false
+is "a tokenizer's key sizes nothing: told" "$status" 0
+estimate qwen3-8b -c 4096 --override-kv qwen3.block_count=int:12
+is "a key of the geometry: exit 3" "$status" 3
 # a draft model is an estimate of its own, at the target's context and slots
 "$PLIMSOLL" ghost smollm2-135m -o "$T/draft.gguf" >/dev/null 2>&1
 own=$("$PLIMSOLL" estimate "$T/draft.gguf" -c 8192 -np 2 -nr -ctk q8_0 -M "$T/big.json" --json |

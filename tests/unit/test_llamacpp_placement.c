@@ -296,6 +296,9 @@ static void patterns_search_as_the_engine(void **state)
         {"blk\\.(?!1\\.)",     "blk.2.",                   -ENOTSUP, false},
         {"(a)\\1",             "aa",                       -ENOTSUP, false},
         {"\\bblk",             "blk",                      -ENOTSUP, false},
+        {"(a{9}){9}",          "a",                        -ENOTSUP, false},
+        {"a{100}",             "a",                        -ENOTSUP, false},
+        {"blk\\.[0-9]{2}\\.",  "blk.12.attn",              0,        true },
         {"(",                  "(",                        -EINVAL,  false},
         {"",                   "a",                        -EINVAL,  false},
     };

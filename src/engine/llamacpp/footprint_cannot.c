@@ -12,6 +12,20 @@ static bool pl_cannot_drafts(const struct pl_draft_settings *d)
            !(pl_streq(d->types, "draft-simple") && d->model != NULL);
 }
 
+/* Keys of the tokenizer and of descriptions size no buffer; others may change the geometry. */
+static bool pl_cannot_keys(const struct pl_texts *keys)
+{
+    for (uint32_t i = 0; i < keys->n; i++) {
+        for (const char *p = keys->one[i]; p != NULL;) {
+            if (!pl_starts(p, "tokenizer.") && !pl_starts(p, "general.name"))
+                return true;
+            p = strchr(p, ',');
+            p = p != NULL ? p + 1 : NULL;
+        }
+    }
+    return false;
+}
+
 /* The first flag in use that has no formula, or NULL. */
 static const char *pl_cannot_flag(const struct pl_settings *s)
 {
@@ -19,9 +33,7 @@ static const char *pl_cannot_flag(const struct pl_settings *s)
         return "--spec-type";
     if (s->mmproj != NULL)
         return "--mmproj";
-    if (s->control.n + s->control_scaled.n > 0)
-        return "--control-vector";
-    if (s->override_kv.n > 0)
+    if (pl_cannot_keys(&s->override_kv))
         return "--override-kv";
     if (s->rpc != NULL)
         return "--rpc";

@@ -74,6 +74,10 @@ static int pl_pattern_rewrite(const char *text, size_t len, struct pl_str *out,
         } else if (bracket) {
             bracket = c != ']';
             pl_str_addn(out, &c, 1);
+        } else if (c == '{' && (i == 0 || text[i - 1] == ')' || text[i - 1] == '}' ||
+                                strspn(text + i + 1, "0123456789") > 2)) {
+            *ret_why = "a count that multiplies the expression"; /* memory grows with each */
+            return -ENOTSUP;
         } else if (c == '(' && next == '?') {
             if (i + 2 >= len || text[i + 2] != ':') {
                 *ret_why = "a look-ahead";

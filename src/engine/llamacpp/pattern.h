@@ -1,7 +1,8 @@
 /* The patterns of --override-tensor. The engine searches names with std::regex (ECMAScript); here
  * with POSIX extended expressions, into which a pattern is rewritten: \d \w \s, escapes in
  * brackets, (?:...) and lazy quantifiers mean the same for "does it match". Look-aheads,
- * back-references and \b have no rewriting and are refused. Pure but for memory. */
+ * back-references and \b have no rewriting and are refused, and so are counts of groups, whose
+ * expressions grow without bound. Pure but for memory. */
 #ifndef PL_ENGINE_LLAMACPP_PATTERN_H
 #define PL_ENGINE_LLAMACPP_PATTERN_H
 

@@ -1,0 +1,30 @@
+/* MODEL of a verb: what it may be, and the options that go with it. */
+#ifndef PL_CLI_MODEL_H
+#define PL_CLI_MODEL_H
+
+#include "cli/verb.h"
+#include "domain/model.h"
+
+#include <signal.h>
+
+/* For the details of a verb's help. */
+#define PL_CLI_MODEL_HELP                                                                          \
+    "MODEL is a GGUF file, the https:// address of one, or a catalogue id such as\n"               \
+    "qwen3-8b[:q4_k_m]. Of a remote file only the header is fetched."
+
+/* The rows of a verb's option table that say how MODEL is looked for. */
+#define PL_CLI_MODEL_OPTS                                                                          \
+    {                                                                                              \
+        "offline", '\0', PL_OPT_FLAG, NULL,                                                        \
+            "ask nothing of the network: remote headers from the cache (also PLIMSOLL_OFFLINE=1)"  \
+    }
+
+/* Opens spec as the verb's options say (PL_CLI_MODEL_OPTS, and the environment). stop may be NULL.
+ * As pl_model_open_with. */
+int pl_cli_model(const struct pl_cli *cli, const char *spec, const volatile sig_atomic_t *stop,
+                 struct pl_model **ret, struct pl_err *err);
+
+/* --offline, or PLIMSOLL_OFFLINE or HF_HUB_OFFLINE in the environment. */
+bool pl_cli_offline(const struct pl_cli *cli);
+
+#endif

@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+"""A web server for tests: one that serves files as the hubs do, and many that misbehave.
+
+    server.py FOLDER PORTFILE LOG
+
+serves FOLDER on a free port of 127.0.0.1 (written to PORTFILE), one line a request in LOG: METHOD PATH
+STATUS BYTES RANGE AUTH. The first part of a path says how: /plain/x.gguf and so on, see `ways`."""
+import hashlib
+import http.server
+import json
+import os
+import re
+import sys
+import threading
+import time
+import urllib.parse
+
+root, portfile, logfile = sys.argv[1:4]
+log = open(logfile, "a", buffering=1)
+seen = {}
+lock = threading.Lock()
+
+
+def count(key):
+    with lock:
+        seen[key] = seen.get(key, 0) + 1
+        return seen[key]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *a):
+        pass
+
+    def note(self, status, sent):
+        auth = self.headers.get("Authorization") or "-"
+        log.write("%s %s %s %d %s %s\n" % (self.command, self.path, status, sent,
+                                           self.headers.get("Range") or "-", auth.replace(" ", "_")))
+
+    def answer(self, status, headers=(), body=b""):
+        self.send_response(status)
+        for k, v in headers:
+            self.send_header(k, v)
+        if not any(k.lower() in ("content-length", "transfer-encoding") for k, _ in headers):
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        sent = 0
+        try:
+            self.wfile.write(body)
+            sent = len(body)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        self.note(status, sent)
+
+    def file(self, rel):
+        path = os.path.join(root, rel)
+        if ".." in rel or not os.path.isfile(path):
+            return None
+        return path
+
+    def etag(self, path):
+        st = os.stat(path)
+        return '"%x-%x"' % (st.st_size, st.st_mtime_ns)
+
+    def serve(self, rel, ranges=True, extra=(), etag=None, total=None, cut=None, shift=0, modified=None):
+        path = self.file(rel)
+        if path is None:
+            return self.answer(404, body=b"no such file")
+        size = os.path.getsize(path)
+        tag = self.etag(path) if etag is None else etag
+        headers = list(extra)
+        if tag:
+            headers.append(("ETag", tag))
+        if modified:
+            headers.append(("Last-Modified", modified))
+        if tag and self.headers.get("If-None-Match") == tag:
+            return self.answer(304, headers)
+        if modified and self.headers.get("If-Modified-Since") == modified:
+            return self.answer(304, headers)
+        m = re.match(r"bytes=(\d+)-(\d*)$", self.headers.get("Range") or "")
+        if self.headers.get("If-Range") and self.headers["If-Range"] not in (tag, modified):
+            m = None
+        first, last, status = 0, size - 1, 200
+        if m and ranges:
+            first = int(m.group(1))
+            last = min(int(m.group(2) or size - 1), size - 1)
+            if first >= size:
+                return self.answer(416, [("Content-Range", "bytes */%d" % size)])
+            status = 206
+            headers.append(("Content-Range", "bytes %d-%d/%s" % (first + shift, last + shift,
+                                                               size if total is None else total)))
+        n = last - first + 1
+        headers.append(("Content-Length", str(n)))
+        self.send_response(status)
+        for k, v in headers:
+            self.send_header(k, v)
+        self.end_headers()
+        sent = 0
+        with open(path, "rb") as f:
+            f.seek(first)
+            left = n if cut is None else min(n, cut)
+            while left > 0:
+                piece = f.read(min(65536, left))
+                try:
+                    self.wfile.write(piece)
+                except (BrokenPipeError, ConnectionResetError):
+                    break
+                sent += len(piece)
+                left -= len(piece)
+        if cut is not None and cut < n:
+            self.close_connection = True
+        self.note(status, sent)
+
+    def do_GET(self):
+        url = urllib.parse.urlsplit(self.path)
+        way, _, rel = url.path.lstrip("/").partition("/")
+        rel = urllib.parse.unquote(rel)
+        handler = getattr(self, "way_" + way.replace("-", "_"), None)
+        if handler is None:
+            return self.answer(404, body=b"no such way")
+        handler(rel, url.query)
+
+    do_HEAD = do_GET
+
+    # --- servers that behave ---
+    def way_plain(self, rel, q):
+        self.serve(rel)
+
+    def way_noranges(self, rel, q):
+        self.serve(rel, ranges=False)
+
+    def way_modified(self, rel, q):  # a date, no tag
+        self.serve(rel, etag="", modified="Sat, 21 Nov 2026 10:00:00 GMT")
+
+    def way_redirect(self, rel, q):  # to another origin, with a signature
+        path = self.file(rel)
+        extra = [("Location", "http://localhost:%d/signed/%s?sig=SECRETSIG" % (port, rel))]
+        if path:
+            extra += [("X-Linked-Size", str(os.path.getsize(path))),
+                      ("X-Linked-Etag", '"%s"' % sha(path))]
+        self.answer(302, extra)
+
+    def way_signed(self, rel, q):
+        if "sig=SECRETSIG" not in q:
+            return self.answer(403, body=b"no signature")
+        self.serve(rel)
+
+    def way_expiring(self, rel, q):
+        self.answer(302, [("Location", "/once/%s?n=%d" % (rel, count(("expiring", rel))))])
+
+    def way_once(self, rel, q):  # a link that serves one request
+        if count(("once", rel, q)) > 1:
+            return self.answer(403)
+        self.serve(rel)
+
+    def way_token(self, rel, q):  # wants a token, then sends on to another host
+        if self.headers.get("Authorization") != "Bearer hf_SECRETTOKEN":
+            return self.answer(401, [("X-Error-Code", "GatedRepo")])
+        self.answer(302, [("Location", "http://localhost:%d/open/%s" % (port, rel))])
+
+    def way_open(self, rel, q):  # must never see the token
+        if self.headers.get("Authorization"):
+            return self.answer(500, body=b"the token came along")
+        self.serve(rel)
+
+    # --- servers that do not ---
+    def way_401(self, rel, q):
+        self.answer(401)
+
+    def way_403(self, rel, q):
+        self.answer(403)
+
+    def way_404(self, rel, q):
+        self.answer(404)
+
+    def way_416(self, rel, q):
+        self.answer(416, [("Content-Range", "bytes */10")])
+
+    def way_500(self, rel, q):
+        self.answer(500)
+
+    def way_500once(self, rel, q):
+        if count("500once") == 1:
+            return self.answer(503)
+        self.serve(rel)
+
+    def way_busy(self, rel, q):
+        if count("busy") == 1:
+            return self.answer(429, [("Retry-After", "1")])
+        self.serve(rel)
+
+    def way_toobusy(self, rel, q):
+        self.answer(429, [("Retry-After", "3600")])
+
+    def way_loop(self, rel, q):
+        self.answer(302, [("Location", "/loop/" + rel)])
+
+    def way_ftp(self, rel, q):
+        self.answer(302, [("Location", "ftp://127.0.0.1/x.gguf")])
+
+    def way_nowhere(self, rel, q):
+        self.answer(302)
+
+    def way_gzip(self, rel, q):
+        self.serve(rel, extra=[("Content-Encoding", "gzip")])
+
+    def way_breaks(self, rel, q):  # breaks off in the middle of every answer
+        self.serve(rel, cut=1000)
+
+    def way_breaksonce(self, rel, q):
+        self.serve(rel, cut=1000 if count("breaksonce") == 1 else None)
+
+    def way_wrongtotal(self, rel, q):
+        self.serve(rel, total=count("wrongtotal") * 1000000007)
+
+    def way_nototal(self, rel, q):
+        self.serve(rel, total="*")
+
+    def way_shift(self, rel, q):
+        self.serve(rel, shift=7)
+
+    def way_changing(self, rel, q):  # another tag at each request
+        self.serve(rel, etag='"v%d"' % count("changing"))
+
+    def way_changes(self, rel, q):  # replaced once, after the first request
+        self.serve(rel, etag='"w1"' if count("changes") == 1 else '"w2"')
+
+    def way_chunked(self, rel, q):
+        self.answer(200, [("Transfer-Encoding", "chunked")], b"4\r\nGGUF\r\n0\r\n\r\n")
+
+    def way_html(self, rel, q):
+        self.answer(200, [("Content-Type", "text/html")], b"<!doctype html><title>Sign in</title>" * 9)
+
+    def way_empty(self, rel, q):
+        self.answer(200, [("ETag", '"e"')])
+
+    def way_stall(self, rel, q):
+        self.send_response(200)
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        time.sleep(60)
+
+    def way_headers(self, rel, q):  # endless header lines
+        self.send_response(200)
+        try:
+            for i in range(20000):
+                self.send_header("X-%d" % i, "y" * 100)
+                if i % 100 == 0:
+                    self.flush_headers()
+            self.end_headers()
+        except OSError:
+            pass
+        self.close_connection = True
+
+
+def sha(path, known={}):
+    key = (path, os.path.getsize(path), os.stat(path).st_mtime_ns)
+    if key not in known:
+        with open(path, "rb") as f:
+            known[key] = hashlib.sha256(f.read()).hexdigest()
+    return known[key]
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server.daemon_threads = True
+port = server.server_address[1]
+with open(portfile + ".new", "w") as f:
+    f.write(str(port))
+os.rename(portfile + ".new", portfile)
+server.serve_forever()
