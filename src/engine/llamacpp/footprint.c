@@ -98,8 +98,39 @@ static uint64_t pl_work_bytes(const struct pl_net *net, const struct pl_resolved
     return pl_mul_sat(widest, r->n_ubatch) / 256 * 292;
 }
 
+/* tools/server/server-context.cpp, create_checkpoint: what of a slot's memory cannot be rolled
+ * back, copied while a prompt is read: its recurrent state, and its window's cells. A prompt makes
+ * one just before its end, and a second a batch earlier when it is longer than that. */
+struct pl_checkpoints {
+    uint64_t first; /* after a prompt of one batch */
+    uint64_t early; /* when every slot has served a prompt, or the only one a long one */
+    uint64_t all;   /* as many as are ever kept */
+};
+
+static struct pl_checkpoints pl_checkpoints(const struct pl_net *net, const struct pl_settings *s,
+                                            const struct pl_resolved *r)
+{
+    struct pl_layer_cache c = pl_llamacpp_cache(net, r);
+    uint64_t state = c.recurrent / r->n_seq, cell = 0;
+    uint64_t cells = pl_mul_sat(pl_llamacpp_window_cells(net, r), r->n_stream);
+    if (c.window > 0 && !r->swa_full && cells > 0)
+        cell = c.window / cells;
+    uint64_t own = pl_add_sat(net->n_swa, r->n_ubatch);
+    own = own < cells ? own : cells;
+    uint64_t brief = r->n_ubatch < net->n_swa ? r->n_ubatch : net->n_swa;
+    brief = brief < own ? brief : own;
+    uint64_t full = pl_mul_sat(pl_add_sat(state, pl_mul_sat(cell, own)), r->n_seq);
+    uint64_t few = r->n_seq > 1 ? 1 : 2, kept = s->n_ctx_checkpoints;
+    return (struct pl_checkpoints){
+        .first = kept > 0 ? pl_add_sat(state, pl_mul_sat(cell, brief)) : 0,
+        .early = pl_mul_sat(full, kept < few ? kept : few),
+        .all = pl_mul_sat(full, kept),
+    };
+}
+
 static struct pl_quantity pl_part_runtime(const struct pl_model *m, const struct pl_net *net,
-                                          const struct pl_resolved *r)
+                                          const struct pl_resolved *r,
+                                          const struct pl_checkpoints *kept)
 {
     const struct pl_kv *merges = pl_model_kv(m, "tokenizer.ggml.merges");
     uint64_t n_merge = merges != NULL && merges->type == PL_KV_ARRAY ? merges->count : 0;
@@ -110,22 +141,13 @@ static struct pl_quantity pl_part_runtime(const struct pl_model *m, const struct
         pl_add_sat(pl_add_sat(PL_RUNTIME_BASE_BYTES, pl_work_bytes(net, r)), tokenizer);
     uint64_t likely = pl_add_sat(fixed, slot * r->n_seq);
     uint64_t one = pl_add_sat(fixed, slot); /* slots that never serve cost nothing */
-    return pl_between(one - one / 8, likely, pl_add_sat(likely, likely / 8), PL_SOURCE_DERIVED,
-                      "heap of the server: tokenizer, candidates of each slot, product scratch");
-}
-
-/* tools/server/server-context.cpp, create_checkpoint: what of a slot's memory cannot be rolled
- * back, copied while a prompt is read: its recurrent state, and its window's cells. */
-static uint64_t pl_checkpoint_bytes(const struct pl_net *net, const struct pl_settings *s,
-                                    const struct pl_resolved *r)
-{
-    struct pl_layer_cache c = pl_llamacpp_cache(net, r);
-    uint64_t one = c.recurrent / r->n_seq;
-    uint64_t cells = pl_mul_sat(pl_llamacpp_window_cells(net, r), r->n_stream);
-    uint64_t own = pl_add_sat(net->n_swa, r->n_ubatch);
-    if (c.window > 0 && !r->swa_full && cells > 0)
-        one = pl_add_sat(one, own < cells ? c.window / cells * own : c.window);
-    return pl_mul_sat(pl_mul_sat(one, s->n_ctx_checkpoints), r->n_seq);
+    uint64_t high = pl_add_sat(likely, likely / 8);
+    return pl_between(one - one / 8, pl_add_sat(likely, kept->first), pl_add_sat(high, kept->early),
+                      PL_SOURCE_DERIVED,
+                      kept->first > 0 ? "heap of the server: tokenizer, candidates of each slot, "
+                                        "product scratch, the first checkpoint of a prompt"
+                                      : "heap of the server: tokenizer, candidates of each slot, "
+                                        "product scratch");
 }
 
 static struct pl_quantity pl_part_prompt_cache(const struct pl_resolved *r, uint64_t checkpoints)
@@ -259,8 +281,9 @@ static int pl_footprint_host(const struct pl_model *m, const struct pl_net *net,
         return rc;
     uint64_t rows = r->n_outputs > r->n_seq ? r->n_outputs : r->n_seq;
     p->part[PL_PART_OUTPUT] = pl_derived(rows * net->n_vocab * 4, "one row of logits per slot");
-    p->part[PL_PART_RUNTIME] = pl_part_runtime(m, net, r);
-    p->checkpoints = pl_checkpoint_bytes(net, s, r);
+    struct pl_checkpoints kept = pl_checkpoints(net, s, r);
+    p->part[PL_PART_RUNTIME] = pl_part_runtime(m, net, r, &kept);
+    p->checkpoints = kept.all - kept.early;
     p->part[PL_PART_PROMPT_CACHE] = pl_part_prompt_cache(r, p->checkpoints);
     if (place->devices.n > 0)
         pl_footprint_device_pools(m, net, r, place, placed, f);
