@@ -9,8 +9,10 @@
 
 /* For the details of a verb's help. */
 #define PL_CLI_MODEL_HELP                                                                          \
-    "MODEL is a GGUF file, the https:// address of one, or a catalogue id such as\n"               \
-    "qwen3-8b[:q4_k_m]. Of a remote file only the header is fetched."
+    "MODEL is a GGUF file, the https:// address of one, hf:ORG/REPO[:QUANT] of the Hugging Face\n" \
+    "hub, ollama:NAME[:TAG], or a catalogue id such as qwen3-8b[:q4_k_m]. Of a model that is "     \
+    "not\n"                                                                                        \
+    "here only the header is fetched."
 
 /* The rows of a verb's option table that say how MODEL is looked for. */
 #define PL_CLI_MODEL_OPTS                                                                          \

@@ -85,6 +85,8 @@ struct pl_model {
     struct pl_model_file *file;
     const char *remote_id; /* its files are on the network: what they are, by address and
                               validators. NULL: here */
+    const char *projector; /* path or address of the projector (mmproj) that its repository keeps
+                              beside it; NULL: none known */
     uint32_t
         n_file; /* 0: made from the catalogue, no file was read; file_bytes is what it will be */
 };

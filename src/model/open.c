@@ -3,12 +3,15 @@
 #include "base/str.h"
 #include "model/catalogue.h"
 #include "model/hub.h"
+#include "model/hub_open.h"
+#include "model/ollama.h"
 #include "model/reader.h"
 #include "model/remote.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #define PL_OPEN_ENTRIES_MAX 100000u /* of a folder that are looked at */
@@ -86,12 +89,44 @@ static int pl_open_url(const char *spec, const struct pl_open_options *o, struct
     return rc;
 }
 
+/* "ORG/REPO-GGUF" needs no "hf:": no file and no catalogue id has such a name. */
+static bool pl_open_is_hub(const struct pl_hub_spec *s)
+{
+    size_t n = strlen(s->repo);
+    return n > 4 && strcasecmp(s->repo + n - 4, "gguf") == 0;
+}
+
+static int pl_open_no_name(const char *spec, const char *form, struct pl_err *err)
+{
+    (void)pl_fail(err, -EINVAL, "%.120s: not of the form %s", spec, form);
+    return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+}
+
+/* A name on the hub or in Ollama's registry; 1: it is none. */
+static int pl_open_named(const char *spec, const struct pl_open_options *o, struct pl_model **ret,
+                         struct pl_err *err)
+{
+    struct pl_hub_spec hub;
+    struct pl_ollama_name ollama;
+    bool said = pl_starts(spec, "hf:");
+    if (pl_hub_spec(said ? spec + 3 : spec, &hub) && (said || pl_open_is_hub(&hub)))
+        return pl_hub_open(&hub, o, ret, err);
+    if (said)
+        return pl_open_no_name(spec, "hf:ORG/REPO[:QUANT]", err);
+    if (!pl_starts(spec, "ollama:"))
+        return 1;
+    if (!pl_ollama_name(spec + 7, &ollama))
+        return pl_open_no_name(spec, "ollama:NAME[:TAG]", err);
+    return pl_ollama_open(&ollama, o, ret, err);
+}
+
 int pl_model_open_with(const char *spec, const struct pl_open_options *o, struct pl_model **ret,
                        struct pl_err *err)
 {
     static const struct pl_open_options none;
-    static const char *const remote[] = {"hf:", "ollama:", NULL};
     struct stat st;
+    int rc = 0;
+    o = o != NULL ? o : &none;
     if (stat(spec, &st) == 0)
         return S_ISDIR(st.st_mode) ? pl_open_folder(spec, err) : pl_model_read(spec, ret, err);
     if (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG) {
@@ -100,17 +135,9 @@ int pl_model_open_with(const char *spec, const struct pl_open_options *o, struct
         return pl_exit_as(err, code, PL_EXIT_ENVIRONMENT);
     }
     if (pl_starts(spec, "https://") || pl_starts(spec, "http://"))
-        return pl_open_url(spec, o != NULL ? o : &none, ret, err);
-    for (size_t i = 0; remote[i] != NULL; i++) {
-        if (!pl_starts(spec, remote[i]))
-            continue;
-        (void)pl_fail(err, -ENOTSUP, "%.120s: models at '%s' are not supported yet", spec,
-                      remote[i]);
-        (void)pl_hint(err, "download the file and give its path, or use a catalogue id such as "
-                           "qwen3-8b:q4_k_m");
-        return pl_exit_as(err, -ENOTSUP, PL_EXIT_USAGE);
-    }
-    return pl_open_catalogue(spec, ret, err);
+        return pl_open_url(spec, o, ret, err);
+    rc = pl_open_named(spec, o, ret, err);
+    return rc <= 0 ? rc : pl_open_catalogue(spec, ret, err);
 }
 
 int pl_model_open(const char *spec, struct pl_model **ret, struct pl_err *err)

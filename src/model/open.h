@@ -15,11 +15,14 @@ struct pl_open_options {
 /* spec is
  *   an existing file: read by the reader of its format;
  *   "https://..." or "http://...": the header of a remote GGUF file (model/remote.h);
+ *   "hf:ORG/REPO[:QUANT]", or "ORG/REPO-GGUF[:QUANT]": a file on the Hugging Face hub, or the copy
+ *   its tools keep here (model/hub_open.h);
+ *   "ollama:NAME[:TAG]": of Ollama's registry, or its store here (model/ollama.h);
  *   "id" or "id:quant" of the catalogue (any case; without a quant, q4_k_m).
- * A path wins over an id of the same spelling. "hf:" and "ollama:" are known and not supported yet.
- * o may be NULL. *ret is set on success only; free it with pl_model_free. Errors: -ENOENT when spec
- * is neither (what says both readings, hint the nearest ids), -EISDIR for a folder (hint: the .gguf
- * files in it), -ENOTSUP, or those of the reader, of pl_remote_read and of pl_catalogue_model. */
+ * A path wins over an id of the same spelling. o may be NULL. *ret is set on success only; free it
+ * with pl_model_free. Errors: -ENOENT when spec is neither (what says both readings, hint the
+ * nearest ids), -EISDIR for a folder (hint: the .gguf files in it), or those of the reader, of
+ * pl_remote_read and of pl_catalogue_model. */
 int pl_model_open_with(const char *spec, const struct pl_open_options *o, struct pl_model **ret,
                        struct pl_err *err);
 int pl_model_open(const char *spec, struct pl_model **ret,

@@ -80,6 +80,8 @@ static void pl_text_head(struct pl_str *out, const struct pl_model *m,
                 m->ghost ? ", a ghost without weights" : "");
     for (uint32_t i = 0; i < m->n_file; i++)
         pl_line(out, i == 0 ? "path" : "", "%s", pl_text_cut(text, sizeof(text), m->file[i].path));
+    if (m->projector != NULL)
+        pl_line(out, "projector", "%s (--mmproj)", pl_text_cut(text, sizeof(text), m->projector));
     pl_line(out, "container", "GGUF %u, %s-endian, alignment %" PRIu64, m->version,
             m->big_endian ? "big" : "little", m->alignment);
 }
@@ -287,6 +289,8 @@ static void pl_json_model_object(struct pl_json *j, const struct pl_model *m,
     pl_json_model_members(j, m);
     pl_json_str(j, "path", pl_text_cut(path, sizeof(path), m->path));
     pl_json_str(j, "kind", pl_model_kind_name(d->kind));
+    pl_json_str(j, "projector",
+                m->projector != NULL ? pl_text_cut(path, sizeof(path), m->projector) : NULL);
     pl_json_u64(j, "tensor_bytes", d->tensor_bytes);
     pl_json_u64(j, "tensor_count", m->n_tensor);
     for (int i = 0; i < PL_SHAPES; i++)

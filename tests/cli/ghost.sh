@@ -60,9 +60,9 @@ like "unknown model: the nearest" "$err" "qwen2.5-0.5b"
 run "$PLIMSOLL" ghost qwen2.5-0.5b:q4_k_x -o "$T/n.gguf"
 is "unknown quantisation: exit 2" "$status" 2
 like "unknown quantisation: the nearest" "$err" "did you mean Q4_K_"
-run "$PLIMSOLL" ghost hf:org/model -o "$T/n.gguf"
-is "a remote model: exit 2" "$status" 2
-like "a remote model: not yet" "$err" "not supported yet"
+run "$PLIMSOLL" ghost hf:model -o "$T/n.gguf"
+is "a repository without its owner: exit 2" "$status" 2
+like "a repository without its owner: said" "$err" "not of the form hf:ORG/REPO"
 run "$PLIMSOLL" ghost "$T" -o "$T/n.gguf"
 is "a folder: exit 2" "$status" 2
 like "a folder: its files are named" "$err" "g.gguf"

@@ -1,27 +1,16 @@
 #!/bin/bash
 # Models on the network: what is fetched, how often, and what is said when a server misbehaves.
 . "$(dirname "$0")/../lib.sh"
-python=$(command -v python3) || skip_all "python3 is not installed"
-unset http_proxy HTTP_PROXY https_proxy HTTPS_PROXY all_proxy ALL_PROXY HF_TOKEN HF_ENDPOINT HF_HOME \
-    HF_TOKEN_PATH HUGGING_FACE_HUB_TOKEN HF_HUB_OFFLINE PLIMSOLL_OFFLINE
-tools=$PLIMSOLL_SOURCE/tests/remote
-web=$T/web log=$T/log
-mkdir -p "$web"
-"$python" "$tools/gguf.py" "$web/small.gguf" 100
-"$python" "$tools/gguf.py" "$web/large.gguf" 180000 # 5.8 MB of header
-ROWS=262144 "$python" "$tools/gguf.py" "$web/long.gguf" 100 # 64 MiB of weights
+. "$(dirname "$0")/../remote/lib.sh"
+gguf small.gguf 100
+gguf large.gguf 180000 # 5.8 MB of header
+ROWS=262144 gguf long.gguf 100 # 64 MiB of weights
 for i in 0 1 2; do
-    "$python" "$tools/gguf.py" "$web/split-0000$((i + 1))-of-00003.gguf" 100 $i 3
+    gguf split-0000$((i + 1))-of-00003.gguf 100 $i 3
 done
 head -c 700000 /dev/zero >"$web/zeros.gguf"
 head -c 2000 "$web/small.gguf" >"$web/short.gguf"
-: >"$log"
-"$python" "$tools/server.py" "$web" "$T/port" "$log" 2>"$T/server.err" &
-server=$!
-trap 'kill $server 2>/dev/null; rm -rf "$T"' EXIT
-for _ in $(seq 200); do [ -s "$T/port" ] && break || sleep 0.05; done
-[ -s "$T/port" ] || skip_all "the test server did not start: $(cat "$T/server.err")"
-at=http://127.0.0.1:$(cat "$T/port")
+start_server
 
 # get WAY/FILE [OPTIONS]: inspects it with an empty cache; $requests and $bytes are what it took.
 get() {

@@ -164,6 +164,50 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(500, body=b"the token came along")
         self.serve(rel)
 
+    # --- a hub of models: FOLDER/hub/ORG/REPO/*; the organisation "gated" wants the token ---
+    def gated(self, org):
+        return org == "gated" and self.headers.get("Authorization") != "Bearer hf_SECRETTOKEN"
+
+    def way_api(self, rel, q):
+        m = re.match(r"models/([^/]+)/([^/]+)/tree/main$", rel)
+        if m is None or not os.path.isdir(os.path.join(root, "hub", m.group(1), m.group(2))):
+            return self.answer(401, [("X-Error-Code", "RepoNotFound")])
+        if self.gated(m.group(1)):
+            return self.answer(401, [("X-Error-Code", "GatedRepo")])
+        top = os.path.join(root, "hub", m.group(1), m.group(2))
+        odd = os.path.join(top, "listing.json")
+        if os.path.isfile(odd):
+            with open(odd, "rb") as f:
+                return self.answer(200, body=f.read())
+        entries = []
+        for folder, _, names in sorted(os.walk(top)):
+            for name in sorted(names):
+                path = os.path.join(folder, name)
+                entries.append({"type": "file", "oid": "0" * 40, "size": os.path.getsize(path),
+                                "path": os.path.relpath(path, top),
+                                "lfs": {"oid": sha(path), "size": os.path.getsize(path),
+                                        "pointerSize": 135}})
+        self.answer(200, [("Content-Type", "application/json")], json.dumps(entries).encode())
+
+    def way_org(self, rel, q):
+        self.serve("hub/org/" + rel.replace("/resolve/main/", "/", 1))
+
+    def way_gated(self, rel, q):
+        if self.gated("gated"):
+            return self.answer(403, [("X-Error-Code", "GatedRepo")])
+        self.serve("hub/gated/" + rel.replace("/resolve/main/", "/", 1))
+
+    # --- a registry of models: FOLDER/registry/NAMESPACE/NAME/TAG is a manifest, FOLDER/blobs/sha256-HEX ---
+    def way_v2(self, rel, q):
+        m = re.match(r"([^/]+)/([^/]+)/(manifests|blobs)/([^/]+)$", rel)
+        if m is None:
+            return self.answer(404)
+        if m.group(3) == "manifests":
+            if "manifest.v2+json" not in (self.headers.get("Accept") or ""):
+                return self.answer(406)
+            return self.serve("registry/%s/%s/%s" % (m.group(1), m.group(2), m.group(4)))
+        self.serve("blobs/" + m.group(4).replace(":", "-"))
+
     # --- servers that do not ---
     def way_401(self, rel, q):
         self.answer(401)

@@ -137,10 +137,10 @@ static void what_cannot_be_opened(void **state)
     struct pl_tree t;
     char path[200];
     (void)state;
-    assert_int_equal(pl_model_open("hf:org/repo", &m, &err), -ENOTSUP);
+    assert_int_equal(pl_model_open("hf:org", &m, &err), -EINVAL);
     assert_int_equal(err.exit_code, PL_EXIT_USAGE);
     assert_int_equal(pl_model_open("https://", &m, &err), -EINVAL);
-    assert_int_equal(pl_model_open("ollama:qwen3", &m, &err), -ENOTSUP);
+    assert_int_equal(pl_model_open("ollama:a/b/c", &m, &err), -EINVAL);
     assert_int_equal(pl_model_open("qwen3-9b:q4_k_m", &m, &err), -ENOENT);
     assert_non_null(strstr(err.what, "no such file, and no such model"));
     assert_non_null(strstr(err.hint, "qwen3-8b"));

@@ -1,0 +1,251 @@
+#include "model/hub_open.h"
+
+#include "base/str.h"
+#include "model/header_cache.h"
+#include "model/hub.h"
+#include "model/reader.h"
+#include "model/remote.h"
+#include "model/remote_status.h"
+#include "sys/file.h"
+#include "sys/newfile.h"
+
+#include <errno.h>
+#include <fts.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define PL_HUB_DEPTH_MAX 8
+#define PL_HUB_ENTRIES_MAX 20000u
+
+/* Source of the alphabet: the hub's rules for names. */
+static bool pl_hub_name(char *out, const char *from, size_t n)
+{
+    if (n == 0 || n >= PL_HUB_NAME_MAX || from[0] == '.' || from[0] == '-')
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        char c = from[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!plain && c != '-' && c != '_' && c != '.')
+            return false;
+    }
+    memcpy(out, from, n);
+    out[n] = '\0';
+    return true;
+}
+
+bool pl_hub_spec(const char *spec, struct pl_hub_spec *ret)
+{
+    const char *slash = strchr(spec, '/');
+    if (slash == NULL)
+        return false;
+    const char *repo = slash + 1, *colon = strchr(repo, ':');
+    size_t n = colon != NULL ? (size_t)(colon - repo) : strlen(repo);
+    ret->quant = colon != NULL ? colon + 1 : "";
+    return pl_hub_name(ret->org, spec, (size_t)(slash - spec)) && pl_hub_name(ret->repo, repo, n) &&
+           strlen(ret->quant) < PL_HUB_PATH_MAX;
+}
+
+bool pl_hub_cache(char *out, size_t size)
+{
+    const char *own = getenv("HF_HUB_CACHE"), *hub = getenv("HF_HOME");
+    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (own != NULL && own[0] != '\0')
+        return pl_fmt(out, size, "%s", own);
+    if (hub != NULL && hub[0] != '\0')
+        return pl_fmt(out, size, "%s/hub", hub);
+    if (xdg != NULL && xdg[0] == '/')
+        return pl_fmt(out, size, "%s/huggingface/hub", xdg);
+    return home != NULL && home[0] == '/' && pl_fmt(out, size, "%s/.cache/huggingface/hub", home);
+}
+
+/* The commit that refs/main names: the snapshot to use. */
+static bool pl_hub_snapshot(const char *repo, char *out, size_t size)
+{
+    char path[PATH_MAX];
+    struct pl_str text;
+    struct stat st;
+    pl_str_init(&text, 256);
+    bool ok = PL_FMT(path, "%s/refs/main", repo) && pl_file_text(path, &text, NULL) == 0;
+    const char *commit = pl_str_get(&text);
+    size_t n = strspn(commit, "0123456789abcdef");
+    ok = ok && n > 0 && (commit[n] == '\0' || commit[n] == '\n') &&
+         pl_fmt(out, size, "%s/snapshots/%.*s", repo, (int)n, commit) && stat(out, &st) == 0 &&
+         S_ISDIR(st.st_mode);
+    pl_str_done(&text);
+    return ok;
+}
+
+static int pl_hub_walk(char *folder, struct pl_hub_list *ret, struct pl_err *err)
+{
+    char *roots[] = {folder, NULL};
+    FTS *fts = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, NULL); /* the files are links to blobs */
+    int rc = fts == NULL ? pl_fail(err, -errno, "%s: %s", folder, strerror(errno)) : 0;
+    FTSENT *e = NULL;
+    size_t skip = strlen(folder) + 1;
+    for (uint32_t i = 0; rc == 0 && i < PL_HUB_ENTRIES_MAX && (e = fts_read(fts)) != NULL; i++) {
+        if (e->fts_info == FTS_D && e->fts_level >= PL_HUB_DEPTH_MAX)
+            (void)fts_set(fts, e, FTS_SKIP);
+        if (e->fts_info == FTS_F && S_ISREG(e->fts_statp->st_mode))
+            rc = pl_hub_list_add(ret, e->fts_path + skip, (uint64_t)e->fts_statp->st_size, NULL,
+                                 err);
+    }
+    if (fts != NULL)
+        (void)fts_close(fts);
+    return rc;
+}
+
+int pl_hub_local(const struct pl_hub_spec *s, struct pl_hub_list *ret, char *ret_folder,
+                 size_t size, struct pl_err *err)
+{
+    char cache[PATH_MAX / 2], repo[PATH_MAX];
+    pl_hub_list_start(ret);
+    if (!pl_hub_cache(cache, sizeof(cache)) ||
+        !PL_FMT(repo, "%s/models--%s--%s", cache, s->org, s->repo) ||
+        !pl_hub_snapshot(repo, ret_folder, size))
+        return pl_fail(err, -ENOENT, "not in the cache of the hub");
+    return pl_hub_walk(ret_folder, ret, err);
+}
+
+static int pl_hub_unknown(const struct pl_hub_spec *s, const struct pl_hub_list *l,
+                          struct pl_err *err)
+{
+    char quants[PL_ERR_HINT_MAX - 24];
+    pl_hub_quants(l, quants, sizeof(quants));
+    if (l->n == 0)
+        (void)pl_fail(err, -ENOENT, "%s/%s: holds no .gguf file", s->org, s->repo);
+    else
+        (void)pl_fail(err, -ENOENT, "%s/%s: no file of quantisation '%.40s'", s->org, s->repo,
+                      s->quant);
+    if (quants[0] != '\0')
+        (void)pl_hint(err, "there are %s", quants);
+    else
+        (void)pl_hint(err, "repositories with such files are often named ...-GGUF");
+    return pl_exit_as(err, -ENOENT, PL_EXIT_USAGE);
+}
+
+/* A path as part of an address: what is not plain is written %XX. */
+static bool pl_hub_address(const struct pl_hub_spec *s, const char *path, char out[PL_URL_MAX])
+{
+    char endpoint[PL_URL_MAX];
+    struct pl_str url;
+    pl_str_init(&url, PL_URL_MAX);
+    pl_str_addf(&url, "%s/%s/%s/resolve/main/", pl_hub_endpoint(endpoint), s->org, s->repo);
+    for (const char *c = path; *c != '\0'; c++) {
+        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                     (*c >= '0' && *c <= '9') || strchr("-._~/", *c) != NULL;
+        pl_str_addf(&url, plain ? "%c" : "%%%02X", (unsigned char)*c);
+    }
+    bool ok = !url.failed && pl_fmt(out, PL_URL_MAX, "%s", pl_str_get(&url));
+    pl_str_done(&url);
+    return ok;
+}
+
+/* Where a listing is kept for --offline. */
+static bool pl_hub_kept(const struct pl_hub_spec *s, char *out, size_t size)
+{
+    char folder[PATH_MAX / 2];
+    return pl_cache_folder("hub", folder, sizeof(folder)) &&
+           pl_fmt(out, size, "%s/%s--%s.json", folder, s->org, s->repo);
+}
+
+static int pl_hub_ask(const char *url, const char *token, const struct pl_open_options *o,
+                      struct pl_get_answer *a, struct pl_err *err)
+{
+    struct pl_get *get = NULL;
+    const struct pl_get_request q = {.url = url,
+                                     .token = token,
+                                     .accept = "application/json",
+                                     .stop = o->stop,
+                                     .cap_bytes = PL_HUB_TEXT_MAX};
+    int rc = pl_get_new(&get, err);
+    if (rc == 0)
+        rc = pl_remote_get(get, &q, a, err);
+    (void)pl_get_free(get);
+    if (rc == 0 && a->status != 200)
+        rc = pl_remote_refused(url, a, token != NULL, err);
+    return rc;
+}
+
+/* The listing of the hub, or the one kept. */
+static int pl_hub_listing(const struct pl_hub_spec *s, const struct pl_open_options *o,
+                          const char *token, struct pl_hub_list *ret, struct pl_err *err)
+{
+    char endpoint[PL_URL_MAX], url[PL_URL_MAX], kept[PATH_MAX];
+    struct pl_get_answer a = {0};
+    bool keeps = pl_hub_kept(s, kept, sizeof(kept));
+    int rc = 0;
+    pl_hub_list_start(ret);
+    pl_str_init(&a.body, PL_HUB_TEXT_MAX);
+    if (!PL_FMT(url, "%s/api/models/%s/%s/tree/main?recursive=1", pl_hub_endpoint(endpoint), s->org,
+                s->repo))
+        return pl_fail(err, -ENAMETOOLONG, "the address is too long");
+    if (!o->offline) {
+        rc = pl_hub_ask(url, token, o, &a, err);
+    } else if (!keeps || pl_file_text(kept, &a.body, NULL) < 0) {
+        rc = pl_fail(err, -ENOENT, "%s/%s: offline, and its list of files was never read", s->org,
+                     s->repo);
+        (void)pl_exit_as(err, rc, PL_EXIT_USAGE);
+    }
+    if (rc == 0) {
+        pl_hub_list_done(ret);
+        rc = pl_hub_list_parse(pl_str_get(&a.body), a.body.len, ret, err);
+        if (rc < 0)
+            (void)pl_exit_as(err, rc, PL_EXIT_ENVIRONMENT);
+    }
+    if (rc == 0 && !o->offline && keeps && pl_make_parents(kept, 0700, NULL) == 0)
+        (void)pl_newfile_write(kept, pl_str_get(&a.body), a.body.len, 0600, true, NULL);
+    pl_str_done(&a.body);
+    return rc;
+}
+
+static int pl_hub_remote(const struct pl_hub_spec *s, const struct pl_open_options *o,
+                         struct pl_model **ret, struct pl_err *err)
+{
+    char endpoint[PL_URL_MAX], url[PL_URL_MAX], token[PL_HUB_TOKEN_MAX];
+    struct pl_hub_list list;
+    bool own = pl_hub_token_for(pl_hub_endpoint(endpoint), token);
+    int rc = pl_hub_listing(s, o, own ? token : NULL, &list, err);
+    const struct pl_hub_file *f = rc == 0 ? pl_hub_choose(&list, s->quant) : NULL;
+    if (rc == 0 && f == NULL)
+        rc = pl_hub_unknown(s, &list, err);
+    if (rc == 0 && f != NULL && !pl_hub_address(s, f->path, url))
+        rc = pl_fail(err, -ENAMETOOLONG, "the address is too long");
+    if (rc == 0) {
+        const struct pl_remote_options remote = {
+            .offline = o->offline, .token = own ? token : NULL, .stop = o->stop};
+        rc = pl_remote_read(url, &remote, ret, err);
+    }
+    const struct pl_hub_file *mmproj = rc == 0 && f != NULL ? pl_hub_projector(&list, f) : NULL;
+    if (mmproj != NULL && pl_hub_address(s, mmproj->path, url))
+        (*ret)->projector = pl_arena_strdup(&(*ret)->arena, url);
+    explicit_bzero(token, sizeof(token));
+    pl_hub_list_done(&list);
+    return rc;
+}
+
+/* 1: it is here and was read; 0: it is not. */
+static int pl_hub_here(const struct pl_hub_spec *s, struct pl_model **ret, struct pl_err *err)
+{
+    char folder[PATH_MAX], path[PATH_MAX];
+    struct pl_hub_list list;
+    int rc = pl_hub_local(s, &list, folder, sizeof(folder), NULL);
+    const struct pl_hub_file *f = rc == 0 ? pl_hub_choose(&list, s->quant) : NULL;
+    bool here = f != NULL && PL_FMT(path, "%s/%s", folder, f->path);
+    rc = here ? pl_model_read(path, ret, err) : 0;
+    const struct pl_hub_file *mmproj = here && rc == 0 ? pl_hub_projector(&list, f) : NULL;
+    if (mmproj != NULL && PL_FMT(path, "%s/%s", folder, mmproj->path))
+        (*ret)->projector = pl_arena_strdup(&(*ret)->arena, path);
+    pl_hub_list_done(&list);
+    return rc < 0 ? rc : here ? 1 : 0;
+}
+
+int pl_hub_open(const struct pl_hub_spec *s, const struct pl_open_options *o, struct pl_model **ret,
+                struct pl_err *err)
+{
+    int rc = pl_hub_here(s, ret, err);
+    if (rc == 0)
+        rc = pl_hub_remote(s, o, ret, err);
+    return rc < 0 ? rc : 0;
+}
