@@ -65,7 +65,7 @@ int pl_choose_all(const struct pl_machine *machine, struct pl_ledger *ledger,
         return pl_fail(err, -ENOMEM, "no memory to look through the catalogue");
     for (size_t i = 0; i < n_row && n < PL_CHOICES_MAX; i++) {
         struct pl_model *m = NULL;
-        if (pl_catalogue_model(&row[i], NULL, &m, NULL) < 0)
+        if (row[i].offered == 0 || pl_catalogue_model(&row[i], NULL, &m, NULL) < 0)
             continue;
         uint64_t ctx = pl_choose_context(m, machine, ledger, row[i].ctx_train, f);
         if (ctx > 0)

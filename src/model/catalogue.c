@@ -5,9 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
-/* Generated from data/catalogue.tsv; see tools/gen-data. */
+/* Generated from data/models.tsv; see tools/gen-data. */
 static const struct pl_catalogue_row pl_rows[] = {
-#include "catalogue.inc"
+#include "models.inc"
 };
 #define PL_ROWS (sizeof(pl_rows) / sizeof(pl_rows[0]))
 

@@ -1,4 +1,4 @@
-/* The catalogue: models people run, known by their published shapes (data/catalogue.tsv). A row and
+/* The catalogue: models people run, known by their published shapes (data/models.tsv). A row and
  * a quantisation give the model as its GGUF header would describe it, without any file. */
 #ifndef PL_MODEL_CATALOGUE_H
 #define PL_MODEL_CATALOGUE_H
@@ -8,23 +8,38 @@
 
 #include <stdint.h>
 
-/* One line of data/catalogue.tsv. Static text. */
+#define PL_CATALOGUE_UNKNOWN UINT64_MAX /* "?" in the table: it exists, and is not known */
+
+/* One line of data/models.tsv, member for column. Static text. Numbers are 0 where they do not
+ * apply. A column that differs by layer has its list as text too ("a/b" = window / full layers,
+ * "v*k,v*k" = v for k layers), and the number is its first. */
 struct pl_catalogue_row {
     const char *id, *display_name;
     const char *aliases; /* separated by commas, or NULL */
-    const char *hf_repo;
-    const char *arch;      /* general.architecture */
-    uint64_t params_total; /* as published for the checkpoint */
-    uint64_t params_file;  /* what the GGUF holds: a tied head counts once */
+    const char *hf_repo, *family, *released, *licence;
+    const char *kind;       /* llm, vlm, embed, rerank, stt, tts, vision */
+    const char *gguf_arch;  /* general.architecture; NULL = none */
+    uint64_t params_total;  /* as published for the checkpoint */
+    uint64_t params_active; /* touched per token */
+    uint64_t params_text;   /* what the GGUF holds: a tied head counts once */
     uint64_t n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim_k, head_dim_v, n_vocab;
-    uint64_t tied; /* 1: no output.weight, the embedding serves */
-    uint64_t ctx_train;
-    uint64_t rope_freqs; /* elements of rope_freqs.weight; 0 = no such tensor */
-    double rope_base, rms_eps;
-    const char *tokenizer; /* id of a line of data/tokenizers.tsv */
-    const char *licence, *released;
-    uint64_t checked; /* 1: params_file follows from the shape columns */
-    const char *source;
+    const char *n_layer_list; /* "encoder/decoder" */
+    const char *n_ff_list, *n_head_list, *n_head_kv_list, *head_dim_k_list, *head_dim_v_list;
+    uint64_t tied_embeddings; /* 1: no output.weight, the embedding serves */
+    uint64_t ctx_train, swa_window;
+    const char *swa_pattern; /* one period: s sliding, f full, c chunked */
+    uint64_t n_expert, n_expert_used, n_expert_shared, moe_n_ff, shared_n_ff, leading_dense_layers;
+    uint64_t mla_kv_lora_rank, mla_rope_dim;
+    const char *ssm;        /* "name=value;..." of the recurrent layers */
+    const char *arch_extra; /* "name=value;..." */
+    uint64_t mtp_layers;
+    uint64_t mmproj_bytes_f16;
+    uint64_t rope_freqs;       /* elements of rope_freqs.weight; 0 = no such tensor */
+    double rope_base, rms_eps; /* 0 = not known; neither weighs anything */
+    const char *tokenizer;     /* id of a line of data/tokenizers.tsv */
+    uint64_t checked;          /* 1: params_total follows from the shape columns within 0.5 % */
+    uint64_t offered;          /* 1: among those that plimsoll proposes by itself */
+    const char *source, *note;
 };
 
 const struct pl_catalogue_row *pl_catalogue(size_t *ret_n);
@@ -40,9 +55,11 @@ void pl_catalogue_nearest(const char *id, char *out, size_t size);
 /* Builds the model a file of that row and quantisation (any case; NULL = PL_CATALOGUE_QUANT) would
  * be: keys, tensors with types and offsets, file_bytes. It has no files (n_file = 0), ghost is set,
  * path is "id:quant". The tokenizer arrays have counts and lengths, no content. The header's length
- * is derived from published files of the same tokenizer and is right within about 6 kB.
- * -EINVAL for an unknown quantisation (with the nearest in the hint) or one whose blocks do not fit
- * the model's rows; -ENOMEM. Free with pl_model_free. */
+ * is derived from published files of the same tokenizer and is right within about 6 kB; where no
+ * file of the tokenizer was seen it is assumed. -ENOTSUP (exit 3) for a row whose architecture has
+ * no table of tensors, or which leaves a needed number unknown. -EINVAL for an unknown quantisation
+ * (with the nearest in the hint) or one whose blocks do not fit the model's rows; -ENOMEM. Free
+ * with pl_model_free. */
 int pl_catalogue_model(const struct pl_catalogue_row *row, const char *quant, struct pl_model **ret,
                        struct pl_err *err);
 

@@ -1,12 +1,12 @@
 /* A catalogue row and a mix as a model: the keys and the tensor table that the converter and
- * llama-quantize would have written. Names and shapes: llama.cpp, src/llama-arch.cpp and
- * src/models/{llama,qwen2,qwen3}.cpp. */
+ * llama-quantize would have written, by the tables of tensor_table.h. */
 #include "model/catalogue.h"
 
 #include "base/checked.h"
 #include "base/str.h"
 #include "model/gguf_write.h"
 #include "model/mix.h"
+#include "model/tensor_table.h"
 #include "model/tokenizer.h"
 
 #include <ctype.h>
@@ -14,9 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PL_CATALOGUE_MEMORY_MAX (8ull << 20)
-#define PL_CATALOGUE_KEYS_MAX 40u
-#define PL_CATALOGUE_BLOCK_MAX 14u /* tensors of one block: qwen2 has twelve, qwen3 eleven */
+#define PL_CATALOGUE_MEMORY_MAX (32ull << 20)
+#define PL_CATALOGUE_KEYS_MAX 64u
+#define PL_CATALOGUE_LAYERS_MAX 512u /* llama.cpp: LLAMA_MAX_LAYERS */
+/* What no file of the tokenizer says; see data/tokenizers.tsv, "bpe". */
+#define PL_CATALOGUE_TOKEN_BYTES 45u
+/* Where the row does not know them; they weigh nothing. */
+#define PL_CATALOGUE_ROPE_BASE 10000.0
+#define PL_CATALOGUE_RMS_EPS 1e-5
 #define PL_CATALOGUE_NAME_MAX 64u
 #define PL_CATALOGUE_ALIGNMENT 32u
 
@@ -45,7 +50,7 @@ static struct pl_kv *pl_build_key(struct pl_build *b, const char *key, enum pl_k
         b->no_memory = true;
         return &spare;
     }
-    (void)PL_FMT(full, "%s%s", key[0] == '.' ? b->row->arch : "", key);
+    (void)PL_FMT(full, "%s%s", key[0] == '.' ? b->row->gguf_arch : "", key);
     struct pl_kv *kv = &b->m->kv[b->m->n_kv++];
     *kv = (struct pl_kv){.key = pl_build_text(b, full), .type = type, .count = 1};
     return kv;
@@ -76,31 +81,102 @@ static void pl_build_array(struct pl_build *b, const char *key, enum pl_kv_type 
     kv->count = count;
 }
 
-static void pl_build_arch_keys(struct pl_build *b)
+/* Per layer as an array, or one number where all layers agree. */
+static int pl_build_layers(struct pl_build *b, const struct pl_key_rule *r, struct pl_err *err)
+{
+    uint64_t n = b->row->n_layer + b->row->mtp_layers;
+    bool bools = pl_streq(r->type, "bools"), same = !bools;
+    int64_t *ints = pl_arena_alloc(&b->m->arena, n, sizeof(*ints));
+    if (ints == NULL || n == 0)
+        return n == 0 ? 0 : pl_fail(err, -ENOMEM, "no memory for %s", r->key);
+    for (uint64_t i = 0; i < n; i++) {
+        struct pl_row_layer l = {b->row, (int64_t)i};
+        int rc = pl_shape_eval(r->value, true, pl_row_layer_value, &l, &ints[i], NULL, err);
+        if (rc < 0)
+            return rc;
+        same &= ints[i] == ints[0];
+    }
+    if (same) {
+        pl_build_u32(b, r->key, (uint64_t)ints[0]);
+        return 0;
+    }
+    pl_build_array(b, r->key, bools ? PL_KV_BOOL : PL_KV_U32, n);
+    b->m->kv[b->m->n_kv - 1].ints = ints;
+    return 0;
+}
+
+/* Four equal numbers (rope sections). */
+static int pl_build_sections(struct pl_build *b, const struct pl_key_rule *r)
+{
+    static const int64_t zero[4] = {0};
+    pl_build_array(b, r->key, PL_KV_I32, 4);
+    b->m->kv[b->m->n_kv - 1].ints = zero;
+    return 0;
+}
+
+static int pl_build_real(struct pl_build *b, const struct pl_key_rule *r)
+{
+    const struct pl_catalogue_row *row = b->row;
+    double v = 0;
+    if (pl_streq(r->value, "rope_base"))
+        v = row->rope_base > 0 ? row->rope_base : PL_CATALOGUE_ROPE_BASE;
+    else if (pl_streq(r->value, "rms_eps"))
+        v = row->rms_eps > 0 ? row->rms_eps : PL_CATALOGUE_RMS_EPS;
+    else
+        (void)pl_parse_double(r->value, &v);
+    pl_build_f32(b, r->key, v);
+    return 0;
+}
+
+static int pl_build_rule_key(struct pl_build *b, const struct pl_key_rule *r, struct pl_err *err)
+{
+    struct pl_row_layer l = {b->row, -1};
+    int64_t v = 1;
+    int rc = 0;
+    if (r->when != NULL)
+        rc = pl_shape_eval(r->when, true, pl_row_layer_value, &l, &v, NULL, err);
+    if (rc < 0 || v == 0)
+        return rc;
+    if (pl_streq(r->type, "f32"))
+        return pl_build_real(b, r);
+    if (pl_streq(r->type, "layers") || pl_streq(r->type, "bools"))
+        return pl_build_layers(b, r, err);
+    if (pl_streq(r->type, "sections"))
+        return pl_build_sections(b, r);
+    rc = pl_shape_eval(r->value, true, pl_row_layer_value, &l, &v, NULL, err);
+    if (rc == 0 && pl_streq(r->type, "bool"))
+        pl_build_key(b, r->key, PL_KV_BOOL)->u = v != 0;
+    else if (rc == 0)
+        pl_build_u32(b, r->key, (uint64_t)v);
+    return rc;
+}
+
+/* llama-vocab.cpp looks tokens up by their texts when the name says "phi-3", and a made-up
+ * vocabulary has none of them: the name goes without its hyphens. */
+static void pl_build_name(struct pl_build *b)
+{
+    char name[80];
+    (void)PL_FMT(name, "%s", b->row->display_name);
+    for (char *c = name; *c != '\0'; c++)
+        *c = *c == '-' && pl_starts(b->row->gguf_arch, "phi") ? ' ' : *c;
+    pl_build_str(b, "general.name", name);
+}
+
+static int pl_build_arch_keys(struct pl_build *b, struct pl_err *err)
 {
     const struct pl_catalogue_row *r = b->row;
-    pl_build_str(b, "general.architecture", r->arch);
+    const struct pl_key_rule *rule;
+    uint64_t at = 0;
+    int rc = 0;
+    pl_build_str(b, "general.architecture", r->gguf_arch);
     pl_build_str(b, "general.type", "model");
-    pl_build_str(b, "general.name", r->display_name);
-    pl_build_str(b, "general.license", r->licence);
+    pl_build_name(b);
+    pl_build_str(b, "general.license", r->licence != NULL ? r->licence : "unknown");
     pl_build_u32(b, "general.file_type", b->mix->file_type);
     pl_build_u32(b, "general.quantization_version", 2); /* ggml.h, GGML_QNT_VERSION */
-    pl_build_u32(b, ".block_count", r->n_layer);
-    pl_build_u32(b, ".context_length", r->ctx_train);
-    pl_build_u32(b, ".embedding_length", r->n_embd);
-    pl_build_u32(b, ".feed_forward_length", r->n_ff);
-    pl_build_u32(b, ".attention.head_count", r->n_head);
-    pl_build_u32(b, ".attention.head_count_kv", r->n_head_kv);
-    pl_build_f32(b, ".rope.freq_base", r->rope_base);
-    pl_build_f32(b, ".attention.layer_norm_rms_epsilon", r->rms_eps);
-    if (pl_streq(r->arch, "qwen3") || r->head_dim_k * r->n_head != r->n_embd ||
-        r->head_dim_v != r->head_dim_k) {
-        pl_build_u32(b, ".attention.key_length", r->head_dim_k);
-        pl_build_u32(b, ".attention.value_length", r->head_dim_v);
-    }
-    if (pl_streq(r->arch, "llama"))
-        pl_build_u32(b, ".rope.dimension_count", r->head_dim_k);
-    pl_build_u32(b, ".vocab_size", r->n_vocab);
+    while (rc == 0 && (rule = pl_key_rule_next(r->gguf_arch, &at)) != NULL)
+        rc = pl_build_rule_key(b, rule, err);
+    return rc;
 }
 
 static void pl_build_tokenizer_keys(struct pl_build *b)
@@ -137,67 +213,45 @@ static void pl_build_text_lengths(struct pl_build *b)
     if (tokens == NULL)
         return;
     uint64_t n_merge = merges != NULL ? merges->count : 0;
-    uint64_t rest = pl_sub_floor(b->tokenizer->kv_bytes, fixed);
+    uint64_t whole = b->tokenizer->kv_bytes > 0 ? b->tokenizer->kv_bytes
+                                                : tokens->count * PL_CATALOGUE_TOKEN_BYTES;
+    uint64_t rest = pl_sub_floor(whole, fixed);
     tokens->text_bytes = pl_sub_floor(rest, n_merge) * tokens->count / (tokens->count + n_merge);
     if (merges != NULL)
         merges->text_bytes = rest - tokens->text_bytes;
 }
 
-static void pl_build_tensor(struct pl_build *b, const char *name, uint64_t rows_of, uint64_t rows)
+/* One tensor of a rule, if the layer has it. */
+static int pl_build_tensor(struct pl_build *b, const struct pl_tensor_rule *rule, int64_t layer,
+                           struct pl_err *err)
 {
-    struct pl_tensor *t = &b->m->tensor[b->m->n_tensor++];
-    *t = (struct pl_tensor){
-        .name = pl_build_text(b, name), .n_dims = rows > 1 ? 2 : 1, .ne = {rows_of, rows, 1, 1}
-    };
+    struct pl_row_layer l = {b->row, layer};
+    struct pl_tensor t = {0};
+    char name[PL_CATALOGUE_NAME_MAX];
+    int rc = pl_tensor_rule_shape(rule, &l, &t, err);
+    if (rc <= 0)
+        return rc;
+    if (layer >= 0)
+        (void)PL_FMT(name, "blk.%lld.%s", (long long)layer, rule->tensor + 4);
+    else
+        (void)PL_FMT(name, "%s", rule->tensor);
+    t.name = pl_build_text(b, name);
+    b->m->tensor[b->m->n_tensor++] = t;
+    return 0;
 }
 
-static void pl_build_block(struct pl_build *b, uint64_t layer)
+static int pl_build_tensors(struct pl_build *b, const struct pl_tensor_rule *const *rule,
+                            uint64_t n_rule, struct pl_err *err)
 {
-    const struct pl_catalogue_row *r = b->row;
-    bool bias = pl_streq(r->arch, "qwen2");
-    bool norm = pl_streq(r->arch, "qwen3");
-    uint64_t q = r->n_head * r->head_dim_k;
-    uint64_t k = r->n_head_kv * r->head_dim_k, v = r->n_head_kv * r->head_dim_v;
-    const struct {
-        const char *name;
-        uint64_t rows_of, rows;
-        bool there;
-    } parts[PL_CATALOGUE_BLOCK_MAX] = {
-        {"attn_norm.weight",   r->n_embd,                 1,         true},
-        {"attn_q.weight",      r->n_embd,                 q,         true},
-        {"attn_q.bias",        q,                         1,         bias},
-        {"attn_q_norm.weight", r->head_dim_k,             1,         norm},
-        {"attn_k.weight",      r->n_embd,                 k,         true},
-        {"attn_k.bias",        k,                         1,         bias},
-        {"attn_k_norm.weight", r->head_dim_k,             1,         norm},
-        {"attn_v.weight",      r->n_embd,                 v,         true},
-        {"attn_v.bias",        v,                         1,         bias},
-        {"attn_output.weight", r->n_head * r->head_dim_v, r->n_embd, true},
-        {"ffn_norm.weight",    r->n_embd,                 1,         true},
-        {"ffn_gate.weight",    r->n_embd,                 r->n_ff,   true},
-        {"ffn_up.weight",      r->n_embd,                 r->n_ff,   true},
-        {"ffn_down.weight",    r->n_ff,                   r->n_embd, true},
-    };
-    for (size_t i = 0; i < PL_CATALOGUE_BLOCK_MAX; i++) {
-        char name[PL_CATALOGUE_NAME_MAX];
-        if (!parts[i].there)
-            continue;
-        (void)PL_FMT(name, "blk.%llu.%s", (unsigned long long)layer, parts[i].name);
-        pl_build_tensor(b, name, parts[i].rows_of, parts[i].rows);
+    int64_t n = (int64_t)(b->row->n_layer + b->row->mtp_layers);
+    int rc = 0;
+    for (int64_t layer = -1; layer < n && rc == 0; layer++) {
+        for (uint64_t i = 0; i < n_rule && rc == 0; i++) {
+            if ((layer >= 0) == pl_starts(rule[i]->tensor, "blk."))
+                rc = pl_build_tensor(b, rule[i], layer, err);
+        }
     }
-}
-
-static void pl_build_tensors(struct pl_build *b)
-{
-    const struct pl_catalogue_row *r = b->row;
-    pl_build_tensor(b, "token_embd.weight", r->n_embd, r->n_vocab);
-    for (uint64_t i = 0; i < r->n_layer; i++)
-        pl_build_block(b, i);
-    pl_build_tensor(b, "output_norm.weight", r->n_embd, 1);
-    if (r->tied == 0)
-        pl_build_tensor(b, "output.weight", r->n_embd, r->n_vocab);
-    if (r->rope_freqs > 0)
-        pl_build_tensor(b, "rope_freqs.weight", r->rope_freqs, 1);
+    return rc;
 }
 
 /* Length of the header: counts, keys, tensor infos, padded. */
@@ -211,34 +265,28 @@ static uint64_t pl_build_header_bytes(const struct pl_model *m)
     return pl_pad_u64(n, m->alignment, &n) ? n : UINT64_MAX;
 }
 
-static int pl_build_run(struct pl_build *b, struct pl_err *err)
+static void pl_build_path(struct pl_build *b)
+{
+    char path[96];
+    (void)PL_FMT(path, "%s:%s", b->row->id, b->mix->name);
+    for (char *c = strchr(path, ':'); c != NULL && *c != '\0'; c++)
+        *c = (char)tolower((unsigned char)*c);
+    b->m->path = pl_build_text(b, path);
+}
+
+static int pl_build_types(struct pl_build *b, struct pl_err *err)
 {
     struct pl_model *m = b->m;
-    const struct pl_catalogue_row *r = b->row;
-    char path[96];
+    struct pl_row_layer first = {b->row, 0};
+    int64_t n_head = 0, n_head_kv = 0;
     uint64_t data = 0;
-    (void)PL_FMT(path, "%s:%s", r->id, b->mix->name);
-    for (char *c = strchr(path, ':'); *c != '\0'; c++)
-        *c = (char)tolower((unsigned char)*c);
-    m->kv = pl_arena_alloc(&m->arena, PL_CATALOGUE_KEYS_MAX, sizeof(*m->kv));
-    m->tensor = pl_arena_alloc(&m->arena, (size_t)(r->n_layer * PL_CATALOGUE_BLOCK_MAX + 4),
-                               sizeof(*m->tensor));
-    if (m->kv == NULL || m->tensor == NULL)
-        return pl_fail(err, -ENOMEM, "%s: no memory for the model", path);
-    m->path = pl_build_text(b, path);
-    m->name = r->display_name;
-    m->arch = r->arch;
-    m->version = 3;
-    m->ghost = true;
-    m->alignment = PL_CATALOGUE_ALIGNMENT;
-    pl_build_arch_keys(b);
-    pl_build_tokenizer_keys(b);
-    pl_build_text_lengths(b);
-    pl_build_tensors(b);
-    if (b->no_memory)
-        return pl_fail(err, -ENOMEM, "%s: no memory for the model", path);
-    const struct pl_mix_facts facts = {r->arch,      r->n_layer, r->n_head,
-                                       r->n_head_kv, 0,          b->mix->imatrix};
+    (void)pl_shape_eval("n_head", true, pl_row_layer_value, &first, &n_head, NULL, NULL);
+    /* MLA files say one key head; a first layer without attention has none */
+    (void)pl_shape_eval("(kv_lora>0)+(kv_lora==0)*n_head_kv*(attn||attn_every>0)", true,
+                        pl_row_layer_value, &first, &n_head_kv, NULL, NULL);
+    const struct pl_mix_facts facts = {b->row->gguf_arch, b->row->n_layer + b->row->mtp_layers,
+                                       (uint64_t)n_head,  (uint64_t)n_head_kv,
+                                       b->row->n_expert,  b->mix->imatrix};
     int rc = pl_mix_apply(b->mix, &facts, m->tensor, m->n_tensor, err);
     if (rc == 0)
         rc = pl_gguf_lay_out(m->tensor, m->n_tensor, m->alignment, &data, err);
@@ -246,13 +294,75 @@ static int pl_build_run(struct pl_build *b, struct pl_err *err)
     return rc;
 }
 
+static int pl_build_no_memory(const struct pl_build *b, struct pl_err *err)
+{
+    return pl_fail(err, -ENOMEM, "%s: no memory for the model", b->row->id);
+}
+
+static int pl_build_run(struct pl_build *b, const struct pl_tensor_rule *const *rule,
+                        uint64_t n_rule, struct pl_err *err)
+{
+    struct pl_model *m = b->m;
+    const struct pl_catalogue_row *r = b->row;
+    uint64_t most = (r->n_layer + r->mtp_layers + 1) * n_rule;
+    m->kv = pl_arena_alloc(&m->arena, PL_CATALOGUE_KEYS_MAX, sizeof(*m->kv));
+    m->tensor = pl_arena_alloc(&m->arena, (size_t)most, sizeof(*m->tensor));
+    if (m->kv == NULL || m->tensor == NULL)
+        return pl_build_no_memory(b, err);
+    pl_build_path(b);
+    m->name = r->display_name;
+    m->arch = r->gguf_arch;
+    m->version = 3;
+    m->ghost = true;
+    m->alignment = PL_CATALOGUE_ALIGNMENT;
+    int rc = pl_build_arch_keys(b, err);
+    if (rc == 0) {
+        pl_build_tokenizer_keys(b);
+        pl_build_text_lengths(b);
+        rc = pl_build_tensors(b, rule, n_rule, err);
+    }
+    if (rc == 0 && b->no_memory)
+        return pl_build_no_memory(b, err);
+    return rc == 0 ? pl_build_types(b, err) : rc;
+}
+
+/* "cannot tell": what is missing, and what would do instead. */
+static int pl_build_cannot(const struct pl_catalogue_row *row, const char *why, struct pl_err *err)
+{
+    char text[PL_ERR_WHAT_MAX / 2];
+    (void)PL_FMT(text, "%s", why);
+    (void)pl_fail(err, -ENOTSUP, "%s: cannot tell: %s", row->id, text);
+    if (row->hf_repo != NULL && row->gguf_arch != NULL)
+        (void)pl_hint(err, "give a .gguf file of %s instead: its header says it all", row->hf_repo);
+    return pl_exit_as(err, -ENOTSUP, PL_EXIT_CANNOT_TELL);
+}
+
+static int pl_build_rules(const struct pl_catalogue_row *row,
+                          const struct pl_tensor_rule *rule[PL_TENSOR_RULES_MAX],
+                          uint64_t *ret_n_rule, struct pl_err *err)
+{
+    char why[120] = "";
+    *ret_n_rule = row->gguf_arch != NULL ? pl_tensor_rules(row->gguf_arch, rule) : 0;
+    if (row->gguf_arch == NULL)
+        (void)PL_FMT(why, "it is no GGUF model");
+    else if (*ret_n_rule == 0)
+        (void)PL_FMT(why, "the tensors of '%s' are not in the tables", row->gguf_arch);
+    else if (row->n_layer == PL_CATALOGUE_UNKNOWN || row->n_layer == 0)
+        (void)PL_FMT(why, "how many layers it has is not known");
+    else if (row->n_layer + row->mtp_layers > PL_CATALOGUE_LAYERS_MAX)
+        (void)PL_FMT(why, "more than %u layers", PL_CATALOGUE_LAYERS_MAX);
+    return why[0] != '\0' ? pl_build_cannot(row, why, err) : 0;
+}
+
 int pl_catalogue_model(const struct pl_catalogue_row *row, const char *quant, struct pl_model **ret,
                        struct pl_err *err)
 {
     if (quant == NULL)
         quant = PL_CATALOGUE_QUANT;
-    struct pl_build b = {
-        .row = row, .mix = pl_mix_named(quant), .tokenizer = pl_tokenizer_row(row->tokenizer)};
+    struct pl_build b = {.row = row,
+                         .mix = pl_mix_named(quant),
+                         .tokenizer =
+                             row->tokenizer != NULL ? pl_tokenizer_row(row->tokenizer) : NULL};
     if (b.mix == NULL) {
         const char *near = pl_mix_nearest(quant);
         (void)pl_fail(err, -EINVAL, "%s: unknown quantisation '%.40s'", row->id, quant);
@@ -262,15 +372,25 @@ int pl_catalogue_model(const struct pl_catalogue_row *row, const char *quant, st
             (void)pl_hint(err, "for example q4_k_m, q8_0, q6_k, iq4_xs or f16");
         return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
     }
+    const struct pl_tensor_rule *rule[PL_TENSOR_RULES_MAX];
+    uint64_t n_rule = 0;
+    struct pl_err why = {0};
+    int rc = pl_build_rules(row, rule, &n_rule, err);
+    if (rc < 0)
+        return rc;
     if (b.tokenizer == NULL)
-        return pl_fail(err, -EINVAL, "%s: unknown tokenizer '%s'", row->id, row->tokenizer);
+        return pl_fail(err, -EINVAL, "%s: unknown tokenizer", row->id);
     b.m = calloc(1, sizeof(*b.m));
     if (b.m == NULL)
         return pl_fail(err, -ENOMEM, "%s: no memory for the model", row->id);
     pl_arena_init(&b.m->arena, PL_CATALOGUE_MEMORY_MAX);
-    int rc = pl_build_run(&b, err);
+    rc = pl_build_run(&b, rule, n_rule, &why);
     if (rc < 0) {
         (void)pl_model_free(b.m);
+        if (rc == -ENODATA || rc == -ERANGE)
+            return pl_build_cannot(row, why.what, err);
+        if (err != NULL)
+            *err = why;
         return rc;
     }
     *ret = b.m;

@@ -91,6 +91,8 @@ static void parts_add_up_and_grow(void **state)
     size_t n = 0;
     const struct pl_catalogue_row *row = pl_catalogue(&n);
     for (size_t i = 0; i < n; i++) {
+        if (row[i].offered == 0)
+            continue;
         struct pl_model *m = model(row[i].id, i % 2 == 0 ? "q4_k_m" : "q8_0");
         uint64_t before = 0;
         for (uint64_t ctx = 256; ctx <= 131072; ctx *= 8) {
