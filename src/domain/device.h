@@ -48,6 +48,7 @@ struct pl_sensor {
     double value;
     bool known;
     enum pl_state state; /* why it is unknown, or PL_STATE_STALE */
+    bool declared;       /* by the device data, not read from the device */
 };
 
 struct pl_device {

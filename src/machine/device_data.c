@@ -92,7 +92,7 @@ void pl_device_row_apply(struct pl_machine *m, struct pl_device *d, const struct
     } else if (d->compute_capability[0] == '\0' && pl_starts(r->compute_capability, "gfx"))
         (void)PL_FMT(d->compute_capability, "%s", r->compute_capability);
     if (!slow->known && !d->sensor[PL_SENSOR_MARGIN].known && r->throttle_c > 0) {
-        *slow = (struct pl_sensor){.value = r->throttle_c, .known = true};
+        *slow = (struct pl_sensor){.value = r->throttle_c, .known = true, .declared = true};
         pl_machine_note(m,
                         "%s: that it slows down at %.0f C is the device data's word, not its own",
                         d->id, r->throttle_c);

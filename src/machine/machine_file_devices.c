@@ -79,6 +79,7 @@ static void pl_sensors_in(pl_jval list, struct pl_device *d)
         pl_jval v = pl_jget(list, pl_sensor_name((enum pl_sensor_id)i));
         s->known = pl_jnum(pl_jis_object(v) ? pl_jget(v, "value") : v, &s->value);
         s->state = pl_state_of(pl_jstr(pl_jget(v, "state"), ""));
+        s->declared = pl_streq(pl_jstr(pl_jget(v, "source"), ""), "declared");
     }
 }
 

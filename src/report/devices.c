@@ -48,7 +48,7 @@ static void pl_sensor_text(const struct pl_device *d, enum pl_sensor_id id, cons
     if (s->known)
         pl_str_addf(out, "%.*f%s",
                     s->value < 100 && id >= PL_SENSOR_POWER && id <= PL_SENSOR_POWER_MAX ? 1 : 0,
-                    s->value, unit);
+                    s->value, s->declared ? " (declared)" : unit);
     else
         pl_str_add(out, s->state == PL_STATE_PLAIN         ? "unknown"
                         : s->state == PL_STATE_UNSUPPORTED ? "-"
@@ -178,6 +178,8 @@ static void pl_json_sensors(struct pl_json *j, const struct pl_device *d)
             pl_json_num(j, "value", s->value);
         else
             pl_json_null(j, "value");
+        if (s->declared)
+            pl_json_str(j, "source", pl_source_name(PL_SOURCE_DECLARED));
         if (s->state != PL_STATE_PLAIN)
             pl_json_str(j, "state", pl_state_name(s->state));
         pl_json_end(j);

@@ -60,7 +60,8 @@ facts() {
     local -a got
     mapfile -t got < <(jq -r '.devices[0] | .name, .uuid, .pstate, .total.bytes, .reserved.bytes, .used.bytes,
         .available.bytes, (.sensors | .power_limit_watts.value, .power_default_watts.value,
-        .power_max_watts.value, .temperature_celsius.value, .slowdown_celsius.value, .clock_mhz.value,
+        .power_max_watts.value, .temperature_celsius.value,
+        (.slowdown_celsius | if .source == "declared" then null else .value end), .clock_mhz.value,
         .memory_clock_max_mhz.value, .margin_celsius.value)' "$json")
     local -a what=(name uuid pstate total reserved used free limit default most heat slow clock memclock)
     for i in "${!what[@]}"; do

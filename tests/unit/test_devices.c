@@ -41,9 +41,9 @@ static void make(void)
     d->used = PL_UNREAD(PL_STATE_NO_PERMISSION, "root only");
     d->bandwidth = (struct pl_rate){760e9, 760e9, 760e9, PL_SOURCE_DERIVED, PL_STATE_PLAIN, "x"};
     d->fp16 = (struct pl_rate){1e12, 2e12, 3e12, PL_SOURCE_DECLARED, PL_STATE_PLAIN, "x"};
-    d->sensor[PL_SENSOR_POWER] = (struct pl_sensor){22.5, true, PL_STATE_PLAIN};
-    d->sensor[PL_SENSOR_LOAD] = (struct pl_sensor){0, true, PL_STATE_PLAIN};
-    d->sensor[PL_SENSOR_CLOCK] = (struct pl_sensor){0, false, PL_STATE_UNSUPPORTED};
+    d->sensor[PL_SENSOR_POWER] = (struct pl_sensor){22.5, true, PL_STATE_PLAIN, false};
+    d->sensor[PL_SENSOR_LOAD] = (struct pl_sensor){0, true, PL_STATE_PLAIN, false};
+    d->sensor[PL_SENSOR_CLOCK] = (struct pl_sensor){0, false, PL_STATE_UNSUPPORTED, false};
     d = device("gpu1", "");
     d->vendor = PL_VENDOR_AMD;
     d->power = PL_POWER_ASLEEP;
