@@ -30,7 +30,7 @@ static uint64_t pl_usual_bytes(const struct pl_net *net, const struct pl_resolve
 }
 
 /* In tenths of one f32 per cell and token: what choosing cells for sparse attention takes beside,
- * as seen over 24 files and eight settings. */
+ * as seen over 24 files and eight settings, and their mutations. */
 struct pl_sparse {
     uint64_t low, likely, high;
 };
@@ -40,9 +40,9 @@ static struct pl_sparse pl_sparse_of(const struct pl_net *net)
     if (net->arch->indexer == PL_INDEXER_EXPERTS)
         return (struct pl_sparse){0, 20, 60};
     if (net->arch->memory == PL_MEMORY_DSA)
-        return (struct pl_sparse){34, 48, 68};
+        return (struct pl_sparse){20, 48, 68};
     if (net->arch->memory == PL_MEMORY_DSV4)
-        return (struct pl_sparse){3, 12, 45};
+        return (struct pl_sparse){2, 12, 45};
     if (net->arch->indexer != PL_INDEXER_NONE)
         return (struct pl_sparse){0, 60, 400};
     return (struct pl_sparse){0, 0, 0};
@@ -69,6 +69,9 @@ static struct pl_quantity pl_stand_in(const struct pl_net *net, const struct pl_
     uint64_t low = pl_add_sat(usual / 20 * (sparse ? 7 : 13), pl_mul_sat(tenth, s.low));
     uint64_t likely = pl_add_sat(usual, pl_mul_sat(tenth, s.likely));
     uint64_t high = pl_add_sat(pl_add_sat(usual, usual / 2), pl_mul_sat(tenth, s.high));
+    if (!r->flash_attn &&
+        net->mla) /* scores of latent heads, up to three times over: mutations.tsv */
+        high = pl_add_sat(high, pl_mul_sat(2, usual));
     likely = pl_add_sat(likely, lightning);
     high = pl_add_sat(high, pl_mul_sat(3, lightning));
     if (high >= UINT64_MAX / 4)
