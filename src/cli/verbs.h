@@ -11,6 +11,7 @@ extern const struct pl_verb pl_verb_ghost;
 extern const struct pl_verb pl_verb_home; /* no command: not in the table */
 extern const struct pl_verb pl_verb_inspect;
 extern const struct pl_verb pl_verb_machines;
+extern const struct pl_verb pl_verb_models;
 extern const struct pl_verb pl_verb_runs;
 extern const struct pl_verb pl_verb_try;
 extern const struct pl_verb pl_verb_version;

@@ -77,10 +77,16 @@ static bool pl_hub_snapshot(const char *repo, char *out, size_t size)
     return ok;
 }
 
+static int pl_hub_order(const FTSENT **a, const FTSENT **b)
+{
+    return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
 static int pl_hub_walk(char *folder, struct pl_hub_list *ret, struct pl_err *err)
 {
     char *roots[] = {folder, NULL};
-    FTS *fts = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, NULL); /* the files are links to blobs */
+    FTS *fts =
+        fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, pl_hub_order); /* the files are links to blobs */
     int rc = fts == NULL ? pl_fail(err, -errno, "%s: %s", folder, strerror(errno)) : 0;
     FTSENT *e = NULL;
     size_t skip = strlen(folder) + 1;

@@ -70,6 +70,7 @@ if offers machines; then
 fi
 
 if offers assess; then
+    valid "models: the stores here" models --local
     valid "assess: a machine of the device data" assess --device rtx3090,jetson-orin-nx-16g --ram 64GiB
     valid "assess: the memory as a tree" assess --memory
     valid "assess: this machine" assess

@@ -1,0 +1,135 @@
+/* plimsoll models --local: the models that are on this machine already. */
+#include "base/checked.h"
+#include "base/json.h"
+#include "base/table.h"
+#include "base/units.h"
+#include "cli/machine.h"
+#include "cli/verbs.h"
+#include "model/stores.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define PL_MODELS_NAME_MAX 160
+
+struct pl_models_total {
+    uint64_t bytes, disk_bytes; /* a file that has several names counts once */
+};
+
+static struct pl_models_total pl_models_total(const struct pl_stores *s)
+{
+    struct pl_models_total t = {0};
+    for (uint32_t i = 0; i < s->n; i++) {
+        t.bytes = pl_add_sat(t.bytes, s->item[i].same_file ? 0 : s->item[i].bytes);
+        t.disk_bytes = pl_add_sat(t.disk_bytes, s->item[i].same_file ? 0 : s->item[i].disk_bytes);
+    }
+    return t;
+}
+
+static void pl_models_text(const struct pl_stores *s, bool colour, struct pl_str *out)
+{
+    static const char *const titles[] = {"MODEL", "store", ">size", ">on disk", "same as", NULL};
+    char name[PL_MODELS_NAME_MAX], same[PL_MODELS_NAME_MAX / 2], a[PL_SIZE_TEXT_MAX],
+        b[PL_SIZE_TEXT_MAX];
+    struct pl_table *t = s->n > 0 ? pl_table_new(titles) : NULL;
+    for (uint32_t i = 0; i < s->n && t != NULL; i++) {
+        const struct pl_store_item *it = &s->item[i];
+        pl_table_row(t);
+        pl_table_cell(t, "%s", pl_text_cut(name, sizeof(name), it->name));
+        pl_table_cell(t, "%s", it->store);
+        pl_table_cell(t, "%s", pl_size_text(it->bytes, a));
+        pl_table_cell(t, "%s", pl_size_text(it->disk_bytes, b));
+        if (it->same_as >= 0)
+            pl_table_cell(t, "%s (%s)", pl_text_cut(same, sizeof(same), s->item[it->same_as].name),
+                          it->same_by);
+        else
+            pl_table_cell(t, "%s", "");
+    }
+    if (t != NULL)
+        pl_table_print(t, out, colour);
+    (void)pl_table_free(t);
+    struct pl_models_total sum = pl_models_total(s);
+    pl_str_addf(out, "%u model%s, %s on disk%s\n", s->n, s->n == 1 ? "" : "s",
+                pl_size_text(sum.disk_bytes, a),
+                s->cut ? "; there are more than were looked at" : "");
+}
+
+static void pl_models_json(const struct pl_stores *s, struct pl_str *out)
+{
+    struct pl_json j;
+    char text[4096];
+    struct pl_models_total sum = pl_models_total(s);
+    pl_json_start(&j, out, true);
+    pl_json_object(&j, NULL);
+    pl_json_str(&j, "schema", "plimsoll.models/1");
+    pl_json_array(&j, "models");
+    for (uint32_t i = 0; i < s->n; i++) {
+        const struct pl_store_item *it = &s->item[i];
+        bool same = it->same_as >= 0;
+        pl_json_object(&j, NULL);
+        pl_json_str(&j, "name", pl_text_cut(text, sizeof(text), it->name));
+        pl_json_str(&j, "store", it->store);
+        pl_json_str(&j, "path", pl_text_cut(text, sizeof(text), it->path));
+        pl_json_u64(&j, "files", it->n_file);
+        pl_json_u64(&j, "bytes", it->bytes);
+        pl_json_u64(&j, "disk_bytes", it->disk_bytes);
+        pl_json_str(&j, "sha256", it->sha256);
+        pl_json_str(&j, "same_as",
+                    same ? pl_text_cut(text, sizeof(text), s->item[it->same_as].name) : NULL);
+        pl_json_str(&j, "same_by", it->same_by);
+        pl_json_end(&j);
+    }
+    pl_json_end(&j);
+    pl_json_u64(&j, "bytes", sum.bytes);
+    pl_json_u64(&j, "disk_bytes", sum.disk_bytes);
+    pl_json_bool(&j, "complete", !s->cut);
+    pl_json_end(&j);
+    pl_str_add(out, "\n");
+}
+
+static int pl_models_local(struct pl_cli *cli, struct pl_err *err)
+{
+    char folder[PL_PATH_TEXT_MAX];
+    struct pl_stores stores;
+    int rc = pl_stores_find(pl_cli_model_dir(folder), &stores, err);
+    if (rc == 0 && cli->json)
+        pl_models_json(&stores, &cli->out);
+    else if (rc == 0)
+        pl_models_text(&stores, pl_colour_wanted(STDOUT_FILENO), &cli->out);
+    pl_stores_done(&stores);
+    return rc < 0 ? rc : PL_EXIT_YES;
+}
+
+static int pl_models_run(struct pl_cli *cli, struct pl_err *err)
+{
+    if (pl_cli_opt(cli, "local")->given)
+        return pl_models_local(cli, err);
+    (void)pl_fail(err, -EINVAL, "models: which? say --local");
+    (void)pl_hint(err, "'plimsoll models --local' lists the models on this machine");
+    return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+}
+
+static const struct pl_opt pl_models_opts[] = {
+    {"local",      '\0', PL_OPT_FLAG, NULL,
+     "the models on this machine, in all the places they are kept"},
+    {0},
+};
+static const char *const pl_models_examples[] = {
+    "plimsoll models --local  # what is here, and what is here twice",
+    "plimsoll models --local --json",
+    0,
+};
+
+const struct pl_verb pl_verb_models = {
+    .name = "models",
+    .args = "--local",
+    .summary = "models on this machine: where they are, what they take, what is there twice",
+    .details =
+        "Looks through $PLIMSOLL_MODELS (else ~/models, else the current folder), the cache of\n"
+        "Hugging Face's tools, Ollama's store, LM Studio's and llama.cpp's folders. The first\n"
+        "column can be given as MODEL to the other commands. Two are the same by file, by SHA-256\n"
+        "where the store knows it, or by length and first MiB.",
+    .examples = pl_models_examples,
+    .opts = pl_models_opts,
+    .run = pl_models_run,
+};
