@@ -22,7 +22,8 @@ static uint64_t pl_usual_bytes(const struct pl_net *net, const struct pl_resolve
     ff = routed > ff ? routed : ff;
     uint64_t row = pl_add_sat(pl_add_sat(6 * net->n_embd, pl_mul_sat(3, ff)), 2 * widest);
     uint64_t total = pl_mul_sat(pl_mul_sat(row, rows), 4);
-    uint64_t cell = pl_mul_sat(r->n_ctx_seq, rows);
+    bool attends = net->arch->memory != PL_MEMORY_RECURRENT; /* else there is no mask either */
+    uint64_t cell = attends ? pl_mul_sat(r->n_ctx_seq, rows) : 0;
     total = pl_add_sat(total, pl_mul_sat(cell, r->flash_attn ? 2 : 4 * (heads + 1)));
     if (r->flash_attn && r->type_k == 0) /* caches of f32 are cast layer by layer */
         total = pl_add_sat(total, pl_mul_sat(pl_mul_sat(cache, r->n_ctx_seq), 2 * r->n_stream));
