@@ -91,6 +91,28 @@ static int pl_assess_endpoints(const struct pl_opt_value *given, const char *lis
     return pl_exit_as(err, -E2BIG, PL_EXIT_USAGE);
 }
 
+/* Options that do not go together. */
+static int pl_assess_check(const struct pl_cli *cli, struct pl_err *err)
+{
+    const char *root = pl_cli_opt(cli, "root")->text;
+    bool capture = pl_cli_opt(cli, "capture")->given, device = pl_cli_opt(cli, "device")->given;
+    int rc = 0;
+    if (cli->n_arg > 0)
+        rc = pl_fail(err, -EINVAL, "assess: '%.60s' is one argument too many", cli->arg[0]);
+    else if (device && (capture || root != NULL))
+        rc = pl_fail(err, -EINVAL,
+                     "assess: --device makes a machine; --root and --capture read one");
+    else if (pl_cli_opt(cli, "probe-cap")->u > 0 && !pl_cli_opt(cli, "probe-alloc")->given)
+        rc = pl_fail(err, -EINVAL, "assess: --probe-cap is of --probe-alloc");
+    else if (pl_cli_opt(cli, "bandwidth")->given && pl_cli_opt(cli, "no-bandwidth")->given)
+        rc = pl_fail(err, -EINVAL, "assess: --bandwidth and --no-bandwidth exclude each other");
+    else if (root != NULL && root[0] == '\0')
+        rc = pl_fail(err, -EINVAL, "assess: --root needs a folder");
+    else if (capture && root != NULL)
+        rc = pl_fail(err, -EINVAL, "assess: --capture reads this machine, --root another one");
+    return rc < 0 ? pl_exit_as(err, rc, PL_EXIT_USAGE) : 0;
+}
+
 static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
 {
     static struct pl_machine m;
@@ -121,36 +143,18 @@ static int pl_assess_run(struct pl_cli *cli, struct pl_err *err)
     };
     if (pl_cli_opt(cli, "devices")->given)
         return pl_assess_devices(cli);
-    if (cli->n_arg > 0) {
-        (void)pl_fail(err, -EINVAL, "assess: '%.60s' is one argument too many", cli->arg[0]);
-        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
-    }
+    int rc = pl_assess_check(cli, err);
+    if (rc < 0)
+        return rc;
     if (pl_cli_opt(cli, "device")->given)
         return pl_assess_made(cli, &m, err);
-    if (options.alloc_cap > 0 && options.alloc == NULL) {
-        (void)pl_fail(err, -EINVAL, "assess: --probe-cap is of --probe-alloc");
-        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
-    }
-    if (measure && never) {
-        (void)pl_fail(err, -EINVAL, "assess: --bandwidth and --no-bandwidth exclude each other");
-        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
-    }
-    if (options.root != NULL && options.root[0] == '\0') {
-        (void)pl_fail(err, -EINVAL, "assess: --root needs a folder");
-        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
-    }
     options.storage = pl_cli_opt(cli, "storage")->given;
     options.endpoint = list;
-    int rc =
-        pl_assess_endpoints(pl_cli_opt(cli, "endpoint"), list, names, &options.n_endpoint, err);
+    rc = pl_assess_endpoints(pl_cli_opt(cli, "endpoint"), list, names, &options.n_endpoint, err);
     if (rc < 0)
         return rc;
     if (options.model_dir == NULL)
         options.model_dir = pl_cli_model_dir(dir);
-    if (capture != NULL && options.root != NULL) {
-        (void)pl_fail(err, -EINVAL, "assess: --capture reads this machine, --root another one");
-        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
-    }
     rc = capture != NULL ? pl_cli_capture(cli, &options, &m, err) : pl_assess(&options, &m, err);
     if (rc < 0)
         return rc;

@@ -61,7 +61,9 @@ static int pl_assess_root(const struct pl_root *root, struct pl_err *err)
     }
     if (root->this_system) {
         (void)pl_fail(err, why, "neither /proc nor /sys can be read: %s", strerror(-why));
-        return pl_hint(err, "a chroot needs them mounted: mount -t proc proc /proc");
+        return why == -ENOENT
+                   ? pl_hint(err, "a chroot needs them mounted: mount -t proc proc /proc")
+                   : why;
     }
     (void)pl_fail(err, -ENOENT, "%.160s: neither proc nor sys is there",
                   root->path[0] != '\0' ? root->path : "/");

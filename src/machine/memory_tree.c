@@ -2,6 +2,7 @@
 
 #include "base/checked.h"
 #include "base/str.h"
+#include "base/units.h"
 
 #include <string.h>
 
@@ -215,8 +216,9 @@ static void pl_tree_others(struct pl_tree *t)
         pl_tree_programs(t, 0, to, PL_TREE_PROGRAMS, 2, sum);
     for (uint32_t i = 0; i < g->n; i++)
         all = pl_add_sat(all, g->group[i].anon.likely);
-    (void)pl_tree_part(t, "processes that are not seen here",
-                       pl_sub_floor(pl_tree_kb(t, PL_MEM_ANON_PAGES), all),
+    /* less than the unit of /proc is what scaling them to AnonPages leaves over */
+    uint64_t unseen = pl_sub_floor(pl_tree_kb(t, PL_MEM_ANON_PAGES), all);
+    (void)pl_tree_part(t, "processes that are not seen here", unseen >= PL_KIB ? unseen : 0,
                        "AnonPages less what the processes in /proc have");
 }
 

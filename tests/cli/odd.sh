@@ -77,6 +77,14 @@ resolved() { # FLAGS N_CTX PER_SLOT
     run "$PLIMSOLL" estimate "$g" $1 --json
     is "$1" "$(jq -c '.settings | [.n_ctx, .n_ctx_per_slot]' <<<"$out")" "[$2,$3]"
 }
+
+# A machine that cannot be read has failed, not the command line; and by its true cause.
+run bash -c 'ulimit -n 4; exec "$1" assess' _ "$PLIMSOLL"
+is "too few files: an environment that failed" "$status" 4
+like "too few files: says so" "$err" 'Too many open files'
+run "$PLIMSOLL" assess --device rtx4090 --capture "$T/x.tar"
+is "a made machine is not captured" "$status" 2
+
 if command -v jq >/dev/null; then
     resolved "-np 3 -c 1000" 1536 512
     resolved "-np 3 -c 1000 -kvu" 1024 1024
