@@ -184,6 +184,9 @@ struct pl_net {
  * requires; -ENOMEM. */
 int pl_llamacpp_net(const struct pl_model *m, struct pl_net *ret, struct pl_err *err);
 
+/* Tokens of the vocabulary; 0 when the header does not say. */
+uint64_t pl_llamacpp_vocab(const struct pl_model *m);
+
 /* Frees the layers. Accepts a zeroed struct. */
 void pl_net_done(struct pl_net *net);
 

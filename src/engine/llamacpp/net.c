@@ -62,7 +62,7 @@ static int pl_net_arch(const struct pl_model *m, struct pl_net *net, struct pl_e
 }
 
 /* src/llama-vocab.cpp: the tokens decide; vocab_size counts only without a tokenizer. */
-static uint64_t pl_net_vocab(const struct pl_model *m)
+uint64_t pl_llamacpp_vocab(const struct pl_model *m)
 {
     const struct pl_kv *tokens = pl_model_kv(m, "tokenizer.ggml.tokens");
     if (tokens != NULL && tokens->type == PL_KV_ARRAY)
@@ -165,7 +165,7 @@ static int pl_net_sizes(const struct pl_model *m, struct pl_net *net, struct pl_
     if (net->arch->router != 0)
         net->n_layer_all++;
     net->n_ctx_train = pl_model_arch_u64(m, "context_length", 0);
-    net->n_vocab = pl_net_vocab(m);
+    net->n_vocab = pl_llamacpp_vocab(m);
     if (net->n_ctx_train > PL_WIDTH_MAX * 64ull || net->n_vocab > PL_WIDTH_MAX)
         return pl_net_bad(m, "holds a width no model has:",
                           net->n_vocab > PL_WIDTH_MAX ? "vocabulary" : "context_length", err);

@@ -69,17 +69,6 @@ static int pl_geometry_supported(const struct pl_model *m, struct pl_err *err)
     return 0;
 }
 
-/* src/llama-vocab.cpp: the tokens decide; vocab_size counts only without a tokenizer. */
-static uint64_t pl_geometry_vocab(const struct pl_model *m)
-{
-    const struct pl_kv *tokens = pl_model_kv(m, "tokenizer.ggml.tokens");
-    if (tokens != NULL && tokens->type == PL_KV_ARRAY)
-        return tokens->count;
-    uint64_t n = pl_model_arch_u64(m, "vocab_size", 0);
-    const struct pl_tensor *embd = pl_model_tensor(m, "token_embd.weight");
-    return n > 0 ? n : embd != NULL ? embd->ne[1] : 0;
-}
-
 int pl_llamacpp_geometry(const struct pl_model *m, struct pl_geometry *ret, struct pl_err *err)
 {
     int rc = pl_geometry_supported(m, err);
@@ -91,7 +80,7 @@ int pl_llamacpp_geometry(const struct pl_model *m, struct pl_geometry *ret, stru
         .n_ff = pl_model_arch_u64(m, "feed_forward_length", 0),
         .n_head = pl_model_arch_u64(m, "attention.head_count", 0),
         .n_ctx_train = pl_model_arch_u64(m, "context_length", 0),
-        .n_vocab = pl_geometry_vocab(m),
+        .n_vocab = pl_llamacpp_vocab(m),
         .qk_norm = pl_streq(m->arch, "qwen3"),
         .qkv_bias = pl_model_tensor(m, "blk.0.attn_q.bias") != NULL,
         .tied = pl_model_tensor(m, "output.weight") == NULL,
