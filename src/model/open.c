@@ -4,6 +4,7 @@
 #include "model/catalogue.h"
 #include "model/hub.h"
 #include "model/hub_open.h"
+#include "model/names.h"
 #include "model/ollama.h"
 #include "model/reader.h"
 #include "model/remote.h"
@@ -68,9 +69,13 @@ static int pl_open_catalogue(const char *spec, struct pl_model **ret, struct pl_
     if (!PL_FMT(id, "%.*s", (int)(n < sizeof(id) ? n : sizeof(id) - 1), spec))
         id[0] = '\0';
     const struct pl_catalogue_row *row = n < sizeof(id) ? pl_catalogue_find(id) : NULL;
-    if (row == NULL)
+    if (row != NULL)
+        return pl_catalogue_model(row, colon != NULL ? colon + 1 : NULL, ret, err);
+    char quant[PL_NAME_QUANT_MAX];
+    int rc = pl_name_resolve(spec, &row, quant, err);
+    if (rc == -ENOENT)
         return pl_open_unknown(spec, id, err);
-    return pl_catalogue_model(row, colon != NULL ? colon + 1 : NULL, ret, err);
+    return rc < 0 ? rc : pl_catalogue_model(row, quant[0] != '\0' ? quant : NULL, ret, err);
 }
 
 static int pl_open_url(const char *spec, const struct pl_open_options *o, struct pl_model **ret,

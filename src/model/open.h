@@ -18,7 +18,8 @@ struct pl_open_options {
  *   "hf:ORG/REPO[:QUANT]", or "ORG/REPO-GGUF[:QUANT]": a file on the Hugging Face hub, or the copy
  *   its tools keep here (model/hub_open.h);
  *   "ollama:NAME[:TAG]": of Ollama's registry, or its store here (model/ollama.h);
- *   "id" or "id:quant" of the catalogue (any case; without a quant, q4_k_m).
+ *   "id" or "id:quant" of the catalogue (any case; without a quant, q4_k_m), or
+ *   a name that means one row of it, as people write it (model/names.h).
  * A path wins over an id of the same spelling. o may be NULL. *ret is set on success only; free it
  * with pl_model_free. Errors: -ENOENT when spec is neither (what says both readings, hint the
  * nearest ids), -EISDIR for a folder (hint: the .gguf files in it), or those of the reader, of

@@ -1,0 +1,181 @@
+#include "model/names.h"
+
+#include "base/str.h"
+#include "model/mix.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#define PL_NAME_MAX 96   /* longer names are no model's */
+#define PL_NAME_WORDS 16 /* of one name */
+#define PL_NAME_LISTED 6 /* choices that fit in a hint */
+
+/* A name as its words, lower case: "Llama-3.1-8B" is "llama", "3.1", "8b". */
+struct pl_name {
+    char text[PL_NAME_MAX * 2];
+    const char *word[PL_NAME_WORDS];
+    uint32_t n;
+};
+
+static bool pl_name_said_of_all(const char *word)
+{
+    static const char *const all[] = {"gguf", "instruct", "chat",    "it",      "hf",
+                                      "meta", "latest",   "imatrix", "unsloth", NULL};
+    for (size_t i = 0; all[i] != NULL; i++) {
+        if (pl_streq(all[i], word))
+            return true;
+    }
+    return false;
+}
+
+/* A word ends at a separator, and where digits follow letters: "qwen3" is "qwen", "3". */
+static void pl_name_split(const char *text, struct pl_name *out)
+{
+    size_t at = 0;
+    *out = (struct pl_name){.n = 0};
+    while (*text != '\0' && out->n < PL_NAME_WORDS && at + 2 < sizeof(out->text)) {
+        char *word = &out->text[at];
+        size_t n = 0;
+        for (; isalnum((unsigned char)*text) || (*text == '.' && isdigit((unsigned char)text[1]));
+             text++) {
+            if (n > 0 && isdigit((unsigned char)*text) && isalpha((unsigned char)text[-1]))
+                break;
+            if (at + n + 2 < sizeof(out->text))
+                word[n++] = (char)tolower((unsigned char)*text);
+        }
+        word[n] = '\0';
+        if (n > 0 && !pl_name_said_of_all(word)) {
+            out->word[out->n++] = word;
+            at += n + 1;
+        }
+        if (n == 0)
+            text++;
+    }
+}
+
+static bool pl_name_same(const struct pl_name *a, const struct pl_name *b)
+{
+    if (a->n != b->n || a->n == 0)
+        return false;
+    for (uint32_t i = 0; i < a->n; i++) {
+        if (!pl_streq(a->word[i], b->word[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Has `row` every word of `said`? */
+static bool pl_name_within(const struct pl_name *said, const struct pl_name *row)
+{
+    for (uint32_t i = 0; i < said->n; i++) {
+        bool found = false;
+        for (uint32_t k = 0; k < row->n && !found; k++)
+            found = pl_streq(said->word[i], row->word[k]);
+        if (!found)
+            return false;
+    }
+    return said->n > 0;
+}
+
+/* "q4" as people say it: the medium mix of so many bits. */
+static const char *pl_name_mix(const char *text)
+{
+    static const char *const short_names[][2] = {
+        {"q2", "q2_k"  },
+        {"q3", "q3_k_m"},
+        {"q4", "q4_k_m"},
+        {"q5", "q5_k_m"},
+        {"q6", "q6_k"  },
+        {"q8", "q8_0"  },
+    };
+    for (size_t i = 0; i < sizeof(short_names) / sizeof(short_names[0]); i++) {
+        if (strcasecmp(short_names[i][0], text) == 0)
+            return short_names[i][1];
+    }
+    const struct pl_mix *mix = pl_mix_named(text);
+    return mix != NULL ? mix->name : NULL;
+}
+
+/* Cuts ".gguf" and a quantisation off the end of text. */
+static void pl_name_cut(char *text, char quant[PL_NAME_QUANT_MAX])
+{
+    size_t n = strlen(text);
+    quant[0] = '\0';
+    if (n > 5 && strcasecmp(text + n - 5, ".gguf") == 0)
+        text[n - 5] = '\0';
+    for (char *c = text; *c != '\0'; c++) {
+        if (strchr("-:. /", *c) == NULL || pl_name_mix(c + 1) == NULL)
+            continue;
+        (void)pl_fmt(quant, PL_NAME_QUANT_MAX, "%s", pl_name_mix(c + 1));
+        *c = '\0';
+        return;
+    }
+}
+
+static const char *pl_name_base(const char *repo)
+{
+    const char *slash = repo != NULL ? strrchr(repo, '/') : NULL;
+    return slash != NULL ? slash + 1 : repo != NULL ? repo : "";
+}
+
+static bool pl_name_is_row(const struct pl_name *said, const struct pl_catalogue_row *row,
+                           bool whole)
+{
+    const char *names[] = {row->id, row->display_name, pl_name_base(row->hf_repo)};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct pl_name n;
+        pl_name_split(names[i], &n);
+        if (whole ? pl_name_same(said, &n) : pl_name_within(said, &n))
+            return true;
+    }
+    return false;
+}
+
+/* How many rows are meant; the first in *ret, their ids in list. */
+static uint32_t pl_name_rows(const struct pl_name *said, bool whole,
+                             const struct pl_catalogue_row **ret, char list[PL_ERR_HINT_MAX])
+{
+    size_t n_row = 0;
+    const struct pl_catalogue_row *row = pl_catalogue(&n_row);
+    uint32_t n = 0;
+    list[0] = '\0';
+    for (size_t i = 0; i < n_row; i++) {
+        if (!pl_name_is_row(said, &row[i], whole))
+            continue;
+        size_t used = strlen(list);
+        if (n < PL_NAME_LISTED)
+            (void)pl_fmt(list + used, PL_ERR_HINT_MAX - used, "%s%s", n > 0 ? ", " : "", row[i].id);
+        if (n++ == 0)
+            *ret = &row[i];
+    }
+    return n;
+}
+
+int pl_name_resolve(const char *spec, const struct pl_catalogue_row **ret,
+                    char ret_quant[PL_NAME_QUANT_MAX], struct pl_err *err)
+{
+    char text[PL_NAME_MAX], list[PL_ERR_HINT_MAX];
+    struct pl_name said;
+    /* what looks like a path is a file that is not there */
+    if (spec[0] == '/' || spec[0] == '.' || spec[0] == '~' || !PL_FMT(text, "%s", spec))
+        return -ENOENT;
+    pl_name_cut(text, ret_quant);
+    const struct pl_catalogue_row *exact = pl_catalogue_find(pl_name_base(text));
+    if (exact != NULL) {
+        *ret = exact;
+        return 0;
+    }
+    pl_name_split(pl_name_base(text), &said);
+    uint32_t n = pl_name_rows(&said, true, ret, list);
+    if (n == 0)
+        n = pl_name_rows(&said, false, ret, list);
+    if (n == 1)
+        return 0;
+    if (n == 0)
+        return -ENOENT;
+    (void)pl_fail(err, -EINVAL, "%.80s: %u models of the catalogue have this name", spec, n);
+    (void)pl_hint(err, "which of %.150s%s?", list, n > PL_NAME_LISTED ? " ..." : "");
+    return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+}

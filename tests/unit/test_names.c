@@ -1,0 +1,84 @@
+#include "test.h"
+
+#include "base/str.h"
+#include "model/names.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void as_people_write(void **state)
+{
+    static const struct {
+        const char *spec, *id, *quant;
+    } cases[] = {
+        {"qwen3:8b",                               "qwen3-8b",        ""      },
+        {"Qwen3 8B q4",                            "qwen3-8b",        "q4_k_m"},
+        {"Qwen/Qwen3-8B-GGUF",                     "qwen3-8b",        ""      },
+        {"Qwen/Qwen3-8B",                          "qwen3-8b",        ""      },
+        {"qwen3:8b-q8_0",                          "qwen3-8b",        "Q8_0"  },
+        {"Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf", "llama-3.1-8b",    "Q4_K_M"},
+        {"llama3.1:8b",                            "llama-3.1-8b",    ""      },
+        {"qwen3-235b-a22b",                        "qwen3-235b-a22b", ""      },
+        {"Qwen3-235B-A22B-IQ4_XS",                 "qwen3-235b-a22b", "IQ4_XS"},
+        {"gpt-oss:20b",                            "gpt-oss-20b",     ""      },
+        {"gemma3 4b it",                           "gemma-3-4b",      ""      },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct pl_catalogue_row *row = NULL;
+        char quant[PL_NAME_QUANT_MAX];
+        struct pl_err err = {0};
+        int rc = pl_name_resolve(cases[i].spec, &row, quant, &err);
+        if (rc != 0 || !pl_streq(row->id, cases[i].id) || !pl_streq(quant, cases[i].quant))
+            fail_msg("%s: %d %s %s %s", cases[i].spec, rc, rc == 0 ? row->id : "", quant, err.hint);
+    }
+}
+
+static void several(void **state)
+{
+    const struct pl_catalogue_row *row = NULL;
+    char quant[PL_NAME_QUANT_MAX];
+    struct pl_err err = {0};
+    (void)state;
+    assert_int_equal(pl_name_resolve("qwen3 30b", &row, quant, &err), -EINVAL);
+    assert_int_equal(err.exit_code, PL_EXIT_USAGE);
+    assert_non_null(strstr(err.hint, "qwen3-30b-a3b"));
+    assert_int_equal(pl_name_resolve("llama", &row, quant, &err), -EINVAL);
+}
+
+static void none(void **state)
+{
+    static const char *const cases[] = {
+        "", ":", "qwen3-9b", "/nonexistent/qwen3-8b.gguf", "./qwen3-8b.gguf", "gguf", "-"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct pl_catalogue_row *row = NULL;
+        char quant[PL_NAME_QUANT_MAX];
+        assert_int_equal(pl_name_resolve(cases[i], &row, quant, NULL), -ENOENT);
+    }
+}
+
+/* Every id and every repository finds a row of its own words. */
+static void every_row(void **state)
+{
+    size_t n = 0;
+    const struct pl_catalogue_row *row = pl_catalogue(&n), *found = NULL;
+    char quant[PL_NAME_QUANT_MAX];
+    (void)state;
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(pl_name_resolve(row[i].id, &found, quant, NULL), 0);
+        assert_string_equal(found->id, row[i].id);
+        assert_string_equal(quant, "");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(as_people_write),
+        cmocka_unit_test(several),
+        cmocka_unit_test(none),
+        cmocka_unit_test(every_row),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
