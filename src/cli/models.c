@@ -1,9 +1,10 @@
-/* plimsoll models --local: the models that are on this machine already. */
+/* plimsoll models: the catalogue; --local: the models that are on this machine already. */
 #include "base/checked.h"
 #include "base/json.h"
 #include "base/table.h"
 #include "base/units.h"
 #include "cli/machine.h"
+#include "cli/models_catalogue.h"
 #include "cli/verbs.h"
 #include "model/stores.h"
 
@@ -102,34 +103,42 @@ static int pl_models_local(struct pl_cli *cli, struct pl_err *err)
 
 static int pl_models_run(struct pl_cli *cli, struct pl_err *err)
 {
+    if (pl_cli_opt(cli, "local")->given && cli->n_arg > 0) {
+        (void)pl_fail(err, -EINVAL, "models: --local takes no words");
+        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+    }
     if (pl_cli_opt(cli, "local")->given)
         return pl_models_local(cli, err);
-    (void)pl_fail(err, -EINVAL, "models: which? say --local");
-    (void)pl_hint(err, "'plimsoll models --local' lists the models on this machine");
-    return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+    return pl_models_catalogue(cli, err);
 }
 
 static const struct pl_opt pl_models_opts[] = {
     {"local",      '\0', PL_OPT_FLAG, NULL,
      "the models on this machine, in all the places they are kept"},
+    PL_MODELS_CATALOGUE_OPTS,
     {0},
 };
 static const char *const pl_models_examples[] = {
     "plimsoll models --local  # what is here, and what is here twice",
-    "plimsoll models --local --json",
+    "plimsoll models qwen3",
+    "plimsoll models --kind llm --licence apache --max-size 5GiB --min-context 32768",
+    "plimsoll models --quant q8_0 --json",
     0,
 };
 
 const struct pl_verb pl_verb_models = {
     .name = "models",
-    .args = "--local",
-    .summary = "models on this machine: where they are, what they take, what is there twice",
+    .args = "[--local | WORD...]",
+    .summary = "models of the catalogue; --local: those on this machine",
     .details =
+        "The rows of the catalogue that hold every WORD; an id stands for MODEL wherever one is\n"
+        "asked for, with :QUANT behind it. Exit 1 when there is none. With --local:\n"
         "Looks through $PLIMSOLL_MODELS (else ~/models, else the current folder), the cache of\n"
         "Hugging Face's tools, Ollama's store, LM Studio's and llama.cpp's folders. The first\n"
         "column can be given as MODEL to the other commands. Two are the same by file, by SHA-256\n"
         "where the store knows it, or by length and first MiB.",
     .examples = pl_models_examples,
     .opts = pl_models_opts,
+    .args_max = PL_ARGS_MAX,
     .run = pl_models_run,
 };

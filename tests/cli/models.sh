@@ -9,9 +9,8 @@ cd "$T" || exit 99
 run "$PLIMSOLL" models --local
 is "nothing here: exit 0" "$status" 0
 is "nothing here: said" "$out" "0 models, 0 B on disk"
-run "$PLIMSOLL" models
-is "without --local: exit 2" "$status" 2
-like "without --local: said" "$err" 'say --local'
+run "$PLIMSOLL" models --local word
+is "--local with a word: exit 2" "$status" 2
 
 # a folder, with a split model, a projector, a damaged name, a hidden file, and a loop of links
 web=$T/models

@@ -62,6 +62,9 @@ if offers runs; then
     done
 fi
 
+if offers models; then
+    valid "models: some" models qwen3
+fi
 if offers machines; then
     valid "machines: none" machines
     "$PLIMSOLL" assess --device rtx3090 --json >"$T/rtx3090.json"
