@@ -65,6 +65,36 @@ row_truncated() {
     rm -f "$T/cut.gguf"
 }
 # What listens is an engine: llama-server without a model (its router).
+row_remote_model_refused() {
+    # a server that lets nobody in
+    command -v python3 >/dev/null || { skip="python3 is not installed"; return; }
+    python3 -c 'if True:
+        import http.server
+        class H(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(401)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            def log_message(self, *a):
+                pass
+        s = http.server.HTTPServer(("127.0.0.1", 0), H)
+        print(s.server_port, flush=True)
+        s.serve_forever()' >"$T/port" &
+    local server=$!
+    for _ in $(seq 200); do [ -s "$T/port" ] && break || sleep 0.05; done
+    it env -u http_proxy -u HTTP_PROXY -u all_proxy -u ALL_PROXY XDG_CACHE_HOME="$T/cache" \
+        "$PLIMSOLL" inspect "http://127.0.0.1:$(cat "$T/port")/model.gguf"
+    kill "$server"
+    wait "$server" 2>/dev/null
+}
+row_no_network() {
+    # port 9 of this machine: nobody listens there
+    it env -u http_proxy -u HTTP_PROXY -u all_proxy -u ALL_PROXY XDG_CACHE_HOME="$T/cache" \
+        "$PLIMSOLL" inspect http://127.0.0.1:9/model.gguf
+}
+row_nothing_to_read() {
+    it bash -c 'ulimit -n 4; exec "$@"' - "$PLIMSOLL" assess # the folders cannot be opened
+}
 row_port_taken() {
     local pid port=$((20000 + $$ % 12000)) # below the ports that the kernel gives out
     real_engine || { skip=$no_engine; return; }
@@ -173,7 +203,7 @@ row_set_up_no_room() { machine 0 5; }
 # A regular expression from the words of a row.
 pattern() {
     sed -E 's/[][\\.*^$+?(){}|]/\\&/g; s/\\\.\\\.\\\./.*/g; s/ / +/g
-        s/(^|[^A-Za-z_])(MODEL|FILE|DIR|POOL|SIZE|N|M)($|[^A-Za-z_])/\1.+\3/g
+        s/(^|[^A-Za-z_])(MODEL|FILE|URL|DIR|POOL|SIZE|N|M)($|[^A-Za-z_])/\1.+\3/g
         s/(^|[^A-Za-z_])(MODEL|FILE|DIR|POOL|SIZE|N|M)($|[^A-Za-z_])/\1.+\3/g' <<<"$1"
 }
 rows=$(sed -n '/^## When it does not work/,/^## /p' "$PLIMSOLL_SOURCE/README.md" | grep '^| ' |
