@@ -84,7 +84,7 @@ static void pl_build_array(struct pl_build *b, const char *key, enum pl_kv_type 
 /* Per layer as an array, or one number where all layers agree. */
 static int pl_build_layers(struct pl_build *b, const struct pl_key_rule *r, struct pl_err *err)
 {
-    uint64_t n = b->row->n_layer + b->row->mtp_layers;
+    uint64_t n = b->row->n_layer + (pl_streq(r->type, "trunk") ? 0 : b->row->mtp_layers);
     bool bools = pl_streq(r->type, "bools"), same = !bools;
     int64_t *ints = pl_arena_alloc(&b->m->arena, n, sizeof(*ints));
     if (ints == NULL || n == 0)
@@ -139,7 +139,7 @@ static int pl_build_rule_key(struct pl_build *b, const struct pl_key_rule *r, st
         return rc;
     if (pl_streq(r->type, "f32"))
         return pl_build_real(b, r);
-    if (pl_streq(r->type, "layers") || pl_streq(r->type, "bools"))
+    if (pl_streq(r->type, "layers") || pl_streq(r->type, "trunk") || pl_streq(r->type, "bools"))
         return pl_build_layers(b, r, err);
     if (pl_streq(r->type, "sections"))
         return pl_build_sections(b, r);

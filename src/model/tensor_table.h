@@ -18,6 +18,7 @@ struct pl_key_rule {
     const char *archs; /* "*" = all that have a table of tensors */
     const char *key;   /* ".suffix" */
     const char *type;  /* u32, f32, bool; layers, bools: per layer, one number when all are equal;
+                          trunk: the same without the layers of MTP;
                           sections: four numbers */
     const char *value, *when, *source;
 };
