@@ -158,8 +158,12 @@ int pl_name_resolve(const char *spec, const struct pl_catalogue_row **ret,
 {
     char text[PL_NAME_MAX], list[PL_ERR_HINT_MAX];
     struct pl_name said;
-    /* what looks like a path is a file that is not there */
-    if (spec[0] == '/' || spec[0] == '.' || spec[0] == '~' || !PL_FMT(text, "%s", spec))
+    /* what looks like a path is a file that is not there; a bare file's name may be a model's, when
+     * all of it is */
+    size_t length = strlen(spec);
+    bool file = length > 5 && strcasecmp(spec + length - 5, ".gguf") == 0;
+    if (spec[0] == '/' || spec[0] == '.' || spec[0] == '~' || !PL_FMT(text, "%s", spec) ||
+        (file && strchr(spec, '/') != NULL))
         return -ENOENT;
     pl_name_cut(text, ret_quant);
     const struct pl_catalogue_row *exact = pl_catalogue_find(pl_name_base(text));
@@ -169,7 +173,7 @@ int pl_name_resolve(const char *spec, const struct pl_catalogue_row **ret,
     }
     pl_name_split(pl_name_base(text), &said);
     uint32_t n = pl_name_rows(&said, true, ret, list);
-    if (n == 0)
+    if (n == 0 && !file && (said.n > 1 || (said.n == 1 && strlen(said.word[0]) > 2)))
         n = pl_name_rows(&said, false, ret, list);
     if (n == 1)
         return 0;

@@ -10,8 +10,9 @@
 
 /* Cuts a quantisation off the end, and what every name has ("-Instruct", "-GGUF", the publisher),
  * and looks for a row of the same spelling but for case and separators; without one, for rows that
- * have every word. 0 with the row and the quantisation ("" = none said); -ENOENT when no row is
- * meant (err untouched); -EINVAL (exit 2, the choices in the hint) when several are. */
+ * have every word (not for a file's name, nor for one word of a letter or two). 0 with the row and
+ * the quantisation ("" = none said); -ENOENT when no row is meant (err untouched); -EINVAL (exit 2,
+ * the choices in the hint) when several are. */
 int pl_name_resolve(const char *spec, const struct pl_catalogue_row **ret,
                     char ret_quant[PL_NAME_QUANT_MAX], struct pl_err *err);
 

@@ -49,7 +49,9 @@ static void several(void **state)
 static void none(void **state)
 {
     static const char *const cases[] = {
-        "", ":", "qwen3-9b", "/nonexistent/qwen3-8b.gguf", "./qwen3-8b.gguf", "gguf", "-"};
+        "",       ":", "qwen3-9b",          "/nonexistent/qwen3-8b.gguf",
+        "x.gguf", "x", "sub/qwen3-8b.gguf", "./qwen3-8b.gguf",
+        "gguf",   "-"};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct pl_catalogue_row *row = NULL;
