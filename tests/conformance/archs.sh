@@ -25,6 +25,9 @@ engine_run test-llama-archs -o "$T/archs" >"$T/archs.log" 2>&1
 count=$(find "$T/archs" -name '*.gguf' | wc -l)
 ok "models of every architecture: $count" test "$count" -gt 100
 
+# Where 0.7.0 itself ends in an assertion: three graphs with quantised caches.
+aborts='^(grok|kimi-linear|laguna)-moe .*-ctk q8_0'
+
 within() { # LOW HIGH THEIRS_MIB
     [ $(($1 / 1048576)) -le "$3" ] && [ $(($2 / 1048576)) -ge "$3" ]
 }
@@ -39,6 +42,10 @@ right() { # NAME MODEL SETTINGS...
     # the engine's log is damaged now and then (projected.sh): what it says twice counts
     if ! same_mib "${kv:-0}" "${tk:-none}" || ! same_mib "${likely:-0}" "${tc:-none}"; then
         read -r tw tk tc < <(projected "$@")
+    fi
+    if [ -z "${tw:-}" ] && [[ $name =~ $aborts ]]; then
+        skip "$name" "the engine itself aborts"
+        return
     fi
     ok "$name: weights ${tw:-?} MiB" same_mib "${weights:-0}" "${tw:-none}"
     ok "$name: kv ${tk:-?} MiB" same_mib "${kv:-0}" "${tk:-none}"
