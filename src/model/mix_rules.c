@@ -417,7 +417,8 @@ uint32_t pl_mix_walk_type(struct pl_mix_walk *w, const struct pl_tensor *t, int6
 {
     uint32_t base = w->mix->default_type;
     bool plain = base == T_F32 || base == T_F16 || base == T_BF16;
-    if (pl_mix_stored_f32(t))
+    /* the quantiser takes what the converter kept as F32, where no rule of its own spares it */
+    if (pl_mix_stored_f32(t) && (plain || !pl_mix_quantised(t)))
         return T_F32;
     if (plain)
         return base;
