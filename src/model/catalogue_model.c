@@ -278,14 +278,14 @@ static int pl_build_types(struct pl_build *b, struct pl_err *err)
 {
     struct pl_model *m = b->m;
     struct pl_row_layer first = {b->row, 0};
-    int64_t n_head = 0, n_head_kv = 0;
+    int64_t n_head = 0;
     uint64_t data = 0;
     (void)pl_shape_eval("n_head", true, pl_row_layer_value, &first, &n_head, NULL, NULL);
-    /* MLA files say one key head; a first layer without attention has none */
-    (void)pl_shape_eval("(kv_lora>0)+(kv_lora==0)*n_head_kv*(attn||attn_every>0)", true,
-                        pl_row_layer_value, &first, &n_head_kv, NULL, NULL);
+    /* as the quantiser reads it: MLA files say one key head, a first layer without attention none
+     */
+    uint64_t n_head_kv = pl_model_arch_u64(m, "attention.head_count_kv", 0);
     const struct pl_mix_facts facts = {b->row->gguf_arch, b->row->n_layer + b->row->mtp_layers,
-                                       (uint64_t)n_head,  (uint64_t)n_head_kv,
+                                       (uint64_t)n_head,  n_head_kv,
                                        b->row->n_expert,  b->mix->imatrix};
     int rc = pl_mix_apply(b->mix, &facts, m->tensor, m->n_tensor, err);
     if (rc == 0)
