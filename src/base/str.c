@@ -123,6 +123,33 @@ bool pl_parse_u64(const char *s, uint64_t *ret)
     return true;
 }
 
+bool pl_take_u64(const char **s, uint64_t *ret)
+{
+    char digits[21]; /* of UINT64_MAX, and NUL */
+    size_t n = strspn(*s, "0123456789");
+    if (n == 0 || n >= sizeof(digits))
+        return false;
+    memcpy(digits, *s, n);
+    digits[n] = '\0';
+    *s += n;
+    return pl_parse_u64(digits, ret);
+}
+
+bool pl_take_name(char *out, size_t size, const char *from, size_t n)
+{
+    if (n == 0 || n >= size || from[0] == '.' || from[0] == '-')
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        char c = from[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!plain && c != '-' && c != '_' && c != '.')
+            return false;
+    }
+    memcpy(out, from, n);
+    out[n] = '\0';
+    return true;
+}
+
 bool pl_parse_i64(const char *s, int64_t *ret)
 {
     if (!isdigit((unsigned char)s[0]) && !(s[0] == '-' && isdigit((unsigned char)s[1])))

@@ -33,6 +33,11 @@ bool pl_ends(const char *s, const char *suffix);
 /* Strict decimal: the whole text must be digits (a leading '-' for the signed form). Returns false
  * on anything else or on overflow; *ret is then untouched. */
 bool pl_parse_u64(const char *s, uint64_t *ret);
+/* The digits at *s, which moves behind them; false when there are none or too many. */
+bool pl_take_u64(const char **s, uint64_t *ret);
+/* Copies the n bytes of a plain name, as registries allow them: letters, digits, "-", "_" and ".",
+ * beginning with neither "-" nor "."; false for anything else, or when it does not fit. */
+bool pl_take_name(char *out, size_t size, const char *from, size_t n);
 bool pl_parse_i64(const char *s, int64_t *ret);
 bool pl_parse_double(const char *s, double *ret);
 

@@ -19,22 +19,6 @@
 #define PL_HUB_DEPTH_MAX 8
 #define PL_HUB_ENTRIES_MAX 20000u
 
-/* Source of the alphabet: the hub's rules for names. */
-static bool pl_hub_name(char *out, const char *from, size_t n)
-{
-    if (n == 0 || n >= PL_HUB_NAME_MAX || from[0] == '.' || from[0] == '-')
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        char c = from[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!plain && c != '-' && c != '_' && c != '.')
-            return false;
-    }
-    memcpy(out, from, n);
-    out[n] = '\0';
-    return true;
-}
-
 bool pl_hub_spec(const char *spec, struct pl_hub_spec *ret)
 {
     const char *slash = strchr(spec, '/');
@@ -43,7 +27,8 @@ bool pl_hub_spec(const char *spec, struct pl_hub_spec *ret)
     const char *repo = slash + 1, *colon = strchr(repo, ':');
     size_t n = colon != NULL ? (size_t)(colon - repo) : strlen(repo);
     ret->quant = colon != NULL ? colon + 1 : "";
-    return pl_hub_name(ret->org, spec, (size_t)(slash - spec)) && pl_hub_name(ret->repo, repo, n) &&
+    return pl_take_name(ret->org, sizeof(ret->org), spec, (size_t)(slash - spec)) &&
+           pl_take_name(ret->repo, sizeof(ret->repo), repo, n) &&
            strlen(ret->quant) < PL_HUB_PATH_MAX;
 }
 

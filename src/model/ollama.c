@@ -7,21 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool pl_ollama_part(char out[PL_OLLAMA_NAME_MAX], const char *from, size_t n)
-{
-    if (n == 0 || n >= PL_OLLAMA_NAME_MAX || from[0] == '.' || from[0] == '-')
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        char c = from[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!plain && c != '-' && c != '_' && c != '.')
-            return false;
-    }
-    memcpy(out, from, n);
-    out[n] = '\0';
-    return true;
-}
-
 bool pl_ollama_name(const char *text, struct pl_ollama_name *ret)
 {
     const char *slash = strchr(text, '/'), *name = slash != NULL ? slash + 1 : text;
@@ -29,9 +14,10 @@ bool pl_ollama_name(const char *text, struct pl_ollama_name *ret)
     size_t n = colon != NULL ? (size_t)(colon - name) : strlen(name);
     const char *space = slash != NULL ? text : "library",
                *tag = colon != NULL ? colon + 1 : "latest";
-    return pl_ollama_part(ret->space, space,
-                          slash != NULL ? (size_t)(slash - text) : strlen(space)) &&
-           pl_ollama_part(ret->name, name, n) && pl_ollama_part(ret->tag, tag, strlen(tag));
+    return pl_take_name(ret->space, sizeof(ret->space), space,
+                        slash != NULL ? (size_t)(slash - text) : strlen(space)) &&
+           pl_take_name(ret->name, sizeof(ret->name), name, n) &&
+           pl_take_name(ret->tag, sizeof(ret->tag), tag, strlen(tag));
 }
 
 static bool pl_ollama_layer(pl_jval layer, struct pl_ollama_layer *ret)

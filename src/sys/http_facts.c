@@ -7,18 +7,6 @@
 
 #define PL_HTTP_VALUE_MAX 512 /* bytes of a value that are looked at */
 
-static bool pl_facts_u64(const char **s, uint64_t *ret)
-{
-    char digits[24];
-    size_t n = strspn(*s, "0123456789");
-    if (n == 0 || n >= sizeof(digits))
-        return false;
-    memcpy(digits, *s, n);
-    digits[n] = '\0';
-    *s += n;
-    return pl_parse_u64(digits, ret);
-}
-
 /* Source of the grammar: RFC 9110, 14.4 Content-Range. */
 void pl_http_facts_range(struct pl_http_facts *f, const char *value)
 {
@@ -32,14 +20,14 @@ void pl_http_facts_range(struct pl_http_facts *f, const char *value)
     if (value[0] == '*') {
         value++;
     } else {
-        range = pl_facts_u64(&value, &first) && *value++ == '-' && pl_facts_u64(&value, &last);
+        range = pl_take_u64(&value, &first) && *value++ == '-' && pl_take_u64(&value, &last);
         if (!range || last < first)
             return;
     }
     if (*value++ != '/')
         return;
     bool known = !pl_streq(value, "*");
-    if (known && (!pl_facts_u64(&value, &total) || *value != '\0'))
+    if (known && (!pl_take_u64(&value, &total) || *value != '\0'))
         return;
     if ((known && range && last >= total) || (!known && !range))
         return;

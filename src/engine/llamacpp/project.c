@@ -19,15 +19,8 @@
 /* A whole number after blanks; moves *s behind it. */
 static bool pl_projection_number(const char **s, uint64_t *ret)
 {
-    char digits[21];
     *s += strspn(*s, " ");
-    size_t n = strspn(*s, "0123456789");
-    if (n == 0 || n >= sizeof(digits))
-        return false;
-    memcpy(digits, *s, n);
-    digits[n] = '\0';
-    *s += n;
-    return pl_parse_u64(digits, ret);
+    return pl_take_u64(s, ret);
 }
 
 static bool pl_projection_sign(const char **s, char sign)
