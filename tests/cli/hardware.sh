@@ -203,7 +203,9 @@ fi
 # endpoints: something that listens, something that does not, a name that is none
 is "endpoints: none asked" "$("$PLIMSOLL" assess --json | jq -c .endpoints)" '[]'
 python=$(command -v python3)
-if [ -n "$python" ]; then
+if grep -q __asan_init "$PLIMSOLL"; then
+    skip "endpoints" "the C library looks names up in threads whose stacks are too small for a sanitizer"
+elif [ -n "$python" ]; then
     "$python" -c 'import socket, sys, time
 s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(8)
 print(s.getsockname()[1], flush=True)
