@@ -12,8 +12,16 @@ is "--memory: exit 0" "$status" 0
 printf '%s\n' "$out" >"$T/json"
 total=$(awk '$1 == "MemTotal:" { printf "%.0f", $2 * 1024 }' /proc/meminfo)
 is "the tree's parts sum to MemTotal" "$(sum1 "$T/json")" "$total"
-ok "what is not accounted is less than a fifth" \
-    jq -e --argjson t "$total" '[.memory.rows[] | select(.name == "not accounted").bytes.bytes][0] * 5 < $t' "$T/json"
+# pages on their way back to the kernel, or to the host of a virtual machine, are in no counter for a while
+settled() {
+    for _ in $(seq 10); do
+        "$PLIMSOLL" assess --memory --json | jq -e --argjson t "$total" \
+            '[.memory.rows[] | select(.name == "not accounted").bytes.bytes][0] * 20 < $t' && return
+        sleep 1
+    done
+    return 1
+}
+ok "what is not accounted is less than a twentieth" settled
 ok "sums of consumers stay below what is used and cached" \
     jq -e '([.consumers[].host.bytes // 0] | add) <= .pools[0].capacity.bytes - .memory.free.bytes' "$T/json"
 ok "without --memory there is no tree" test "$("$PLIMSOLL" assess --json | jq .memory)" = null
