@@ -1,6 +1,7 @@
 /* The command line against the option tables. */
 #include "base/units.h"
 #include "cli/verb.h"
+#include "engine/engine.h"
 #include "engine/llamacpp/environment.h"
 #include "engine/llamacpp/settings.h"
 
@@ -38,7 +39,11 @@ static int pl_args_unknown(const struct pl_cli *cli, const char *word, struct pl
     (void)PL_FMT(own[n++], "--help");
     for (size_t i = 0; i < n; i++)
         names[i] = own[i];
-    if (cli->verb->engine_flags) {
+    for (const struct pl_setting_row *r = cli->values.row; r != NULL && r->names[0] != NULL; r++) {
+        for (int k = 0; k < PL_SETTING_NAMES_MAX && r->names[k] != NULL && n < PL_NAMES_MAX; k++)
+            names[n++] = r->names[k];
+    }
+    if (cli->verb->engine_flags && cli->engine == NULL) {
         for (const struct pl_flag *f = pl_llamacpp_flags(); f->names[0] != NULL; f++) {
             for (int k = 0; k < PL_FLAG_NAMES_MAX && f->names[k] != NULL && n < PL_NAMES_MAX; k++)
                 names[n++] = f->names[k];
@@ -115,7 +120,8 @@ static int pl_args_option(struct pl_cli *cli, int argc, char **argv, int i, stru
     if (o == NULL) {
         if (!cli->verb->engine_flags)
             return pl_args_unknown(cli, word, err);
-        int used = pl_llamacpp_flag(&cli->settings, argc - i, argv + i, err);
+        int used = cli->engine != NULL ? pl_settings_take(&cli->values, argc - i, argv + i, err)
+                                       : pl_llamacpp_flag(&cli->settings, argc - i, argv + i, err);
         return used == 0 ? pl_args_unknown(cli, word, err) : used;
     }
     struct pl_opt_value *v = &cli->value[o - cli->verb->opts];
@@ -155,12 +161,30 @@ static int pl_args_count(const struct pl_cli *cli, struct pl_err *err)
     return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
 }
 
+/* Which engine's flags these are must be known before they are read. */
+static void pl_args_engine(struct pl_cli *cli, int argc, char **argv)
+{
+    for (int i = 0; cli->verb->other_engines && i < argc && !pl_streq(argv[i], "--"); i++) {
+        const char *name = NULL;
+        if (pl_starts(argv[i], "--engine="))
+            name = argv[i] + strlen("--engine=");
+        else if (pl_streq(argv[i], "--engine") && i + 1 < argc)
+            name = argv[i + 1];
+        const struct pl_engine *e = name != NULL ? pl_engine_named(name) : NULL;
+        if (e != NULL && e->settings != NULL) {
+            cli->engine = e;
+            pl_settings_start(&cli->values, e->settings);
+        }
+    }
+}
+
 int pl_cli_parse(struct pl_cli *cli, int argc, char **argv, bool *ret_help, struct pl_err *err)
 {
     bool only_args = false;
     *ret_help = false;
     pl_llamacpp_defaults(&cli->settings);
-    if (cli->verb->engine_flags) {
+    pl_args_engine(cli, argc, argv);
+    if (cli->verb->engine_flags && cli->engine == NULL) {
         int rc = pl_llamacpp_environment(&cli->settings, err);
         if (rc < 0)
             return rc;

@@ -58,6 +58,8 @@ static bool pl_engine_first(const struct pl_patient *p, const struct pl_engine *
     for (size_t i = 0; p->root != NULL && pl_engines[i] != NULL; i++) {
         char name[64];
         const struct pl_engine *e = pl_engines[i], *const handle = e;
+        if (e->find == NULL)
+            continue;
         (void)PL_FMT(name, "engine.%s", e->name);
         *ret_rc = pl_live(p->root, name, pl_ask_engine, &handle, text, size);
         if (*ret_rc == 0) {

@@ -6,14 +6,18 @@
 #include "cli/machine.h"
 #include "cli/model.h"
 #include "cli/verbs.h"
+#include "engine/engine.h"
 #include "engine/llamacpp/find.h"
 #include "engine/llamacpp/project.h"
 #include "ledger/ledger.h"
 #include "measure/forecast.h"
+#include "model/open.h"
 #include "report/forecast.h"
 #include "report/projection.h"
 #include "report/terms.h"
 
+#include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Exit 0 fits (fragile too, unless --strict), 1 does not, 3 cannot tell */
@@ -85,6 +89,42 @@ static void pl_estimate_print(struct pl_cli *cli, const struct pl_forecast *f,
     pl_json_end(&j);
 }
 
+/* --oracle asks llama-server; a word after --engine that names neither an engine nor a program is a
+ * slip of the pen. */
+static void pl_estimate_engines(struct pl_err *err)
+{
+    char list[PL_ERR_HINT_MAX] = "";
+    for (size_t i = 0; pl_engines[i] != NULL; i++) {
+        size_t n = strlen(list);
+        (void)pl_fmt(list + n, sizeof(list) - n, "%s%s", i > 0 ? ", " : "", pl_engines[i]->name);
+    }
+    (void)pl_hint(err, "one of %s; with --oracle also the path of llama-server", list);
+}
+
+static int pl_estimate_asks(const struct pl_cli *cli, struct pl_err *err)
+{
+    const char *name = pl_cli_opt(cli, "engine")->text;
+    bool oracle = pl_cli_opt(cli, "oracle")->given;
+    if (oracle && cli->engine != NULL) {
+        (void)pl_fail(err, -EINVAL, "--oracle: only llama.cpp projects its own memory");
+    } else if (!oracle && name != NULL && pl_engine_named(name) == NULL) {
+        (void)pl_fail(err, -EINVAL, "--engine: '%.60s' is no engine that is known", name);
+        pl_estimate_engines(err);
+    } else {
+        return 0;
+    }
+    return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+}
+
+/* Other engines load the checkpoint itself: of a catalogue row its 16-bit shapes. */
+static int pl_estimate_model(const struct pl_cli *cli, struct pl_model **ret, struct pl_err *err)
+{
+    const struct pl_open_options o = {.offline = pl_cli_offline(cli), .quant = "bf16"};
+    if (cli->engine == NULL)
+        return pl_cli_model(cli, cli->arg[0], NULL, ret, err);
+    return pl_model_open_with(cli->arg[0], &o, ret, err);
+}
+
 static int pl_estimate_run(struct pl_cli *cli, struct pl_err *err)
 {
     static struct pl_machine machine;
@@ -93,13 +133,17 @@ static int pl_estimate_run(struct pl_cli *cli, struct pl_err *err)
     static struct pl_terms terms;
     struct pl_model *model = NULL;
     struct pl_ledger *ledger = NULL;
-    int rc = pl_cli_model(cli, cli->arg[0], NULL, &model, err);
+    int rc = pl_estimate_asks(cli, err);
+    if (rc == 0)
+        rc = pl_estimate_model(cli, &model, err);
     if (rc == 0)
         rc = pl_cli_machine_asked(cli, &machine, err);
     oracle.asked = pl_cli_opt(cli, "oracle")->given;
     if (rc == 0 && oracle.asked)
         rc = pl_llamacpp_find(pl_cli_opt(cli, "engine")->text, &oracle.engine, err);
-    if (rc == 0) {
+    if (rc == 0 && cli->engine != NULL) {
+        rc = pl_forecast_engine(cli->engine, model, &cli->values, &machine, &forecast, err);
+    } else if (rc == 0) {
         /* What is remembered is a help, not a condition: an unreadable ledger is left out. */
         (void)pl_ledger_open(pl_cli_opt(cli, "ledger")->text, PL_LEDGER_READ, &ledger, NULL);
         rc = pl_forecast_make(model, &cli->settings, &machine, NULL,
@@ -123,7 +167,9 @@ static const struct pl_opt pl_estimate_opts[] = {
     PL_CLI_MACHINE_OPTS,
     {"why",                                                            0, PL_OPT_FLAG, NULL, "each part's formula with its figures, and the engine's source"},
     {"oracle",                                                     0, PL_OPT_FLAG, NULL, "ask the installed engine too, and show both"},
-    {"engine", 0, PL_OPT_PATH, "PATH", "with --oracle: llama-server, or a folder that holds it"},
+    {"engine", 0, PL_OPT_PATH, "NAME|PATH",
+      "transformers, vllm ...: that engine, by its own flags; with --oracle: llama-server, or a "
+      "folder that holds it"},
     {"strict",                                                         0, PL_OPT_FLAG, NULL, "fragile counts as does not fit (exit 1)"},
     PL_CLI_MODEL_OPTS,
     {"ledger",                                                     0, PL_OPT_PATH, "FILE", "the ledger to cite runs from"},
@@ -136,6 +182,7 @@ static const char *const pl_estimate_examples[] = {
     "plimsoll estimate qwen3-8b -c 8192 --oracle   # what llama-server itself projects, beside it",
     "plimsoll estimate llama-3.3-70b -c 16384 --machine server.json --json",
     "plimsoll estimate qwen3-8b --device rtx3090 --ram 32GiB  # would it run on one?",
+    "plimsoll estimate mistral-7b-v0.3 --engine transformers --load-in-4bit --max-length 4096",
     0,
 };
 
@@ -148,6 +195,7 @@ const struct pl_verb pl_verb_estimate = {
     .examples = pl_estimate_examples,
     .opts = pl_estimate_opts,
     .engine_flags = true,
+    .other_engines = true,
     .args_min = 1,
     .args_max = 1,
     .run = pl_estimate_run,

@@ -1,6 +1,9 @@
 /* Texts made from the option tables: --help, the man page, the shell completions. */
 #include "cli/verb.h"
+#include "engine/engine.h"
 #include "engine/llamacpp/settings.h"
+
+#include <string.h>
 
 void pl_help_overview(struct pl_str *out)
 {
@@ -39,7 +42,28 @@ static void pl_help_flags(struct pl_str *out)
     }
 }
 
-void pl_help_verb(const struct pl_verb *verb, struct pl_str *out)
+static void pl_help_settings(const struct pl_engine *engine, struct pl_str *out)
+{
+    pl_str_addf(out, "\nengine flags of %s:\n", engine->name);
+    for (const struct pl_setting_row *r = engine->settings; r->names[0] != NULL; r++) {
+        char line[PL_ERR_WHAT_MAX] = "";
+        size_t n = 0;
+        if (r->help == NULL)
+            continue;
+        for (int k = 0; k < PL_SETTING_NAMES_MAX && r->names[k] != NULL; k++) {
+            (void)pl_fmt(line + n, sizeof(line) - n, "%s%s", k > 0 ? ", " : "", r->names[k]);
+            n = strlen(line);
+        }
+        if (r->arg != NULL)
+            (void)pl_fmt(line + n, sizeof(line) - n, " %s", r->arg);
+        pl_str_addf(out, "  %-40s  %s", line, r->help);
+        if (r->absent != NULL && r->takes != PL_TAKES_NOTHING)
+            pl_str_addf(out, " (%s)", r->absent);
+        pl_str_add(out, "\n");
+    }
+}
+
+void pl_help_verb(const struct pl_verb *verb, const struct pl_engine *engine, struct pl_str *out)
 {
     pl_str_addf(out, "plimsoll %s: %s\n\nusage: plimsoll %s %s\n", verb->name, verb->summary,
                 verb->name, verb->args);
@@ -54,7 +78,9 @@ void pl_help_verb(const struct pl_verb *verb, struct pl_str *out)
     pl_str_addf(out, "  %-30s  %s\n", "    --json",
                 "print one JSON object (schema in data/schema)");
     pl_str_addf(out, "  %-30s  %s\n", "-h, --help", "show this help");
-    if (verb->engine_flags)
+    if (engine != NULL)
+        pl_help_settings(engine, out);
+    else if (verb->engine_flags)
         pl_help_flags(out);
     pl_str_add(out, "\nexamples:\n");
     for (const char *const *e = verb->examples; *e != NULL; e++)

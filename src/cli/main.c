@@ -114,7 +114,7 @@ static int pl_run_verb(const struct pl_verb *verb, int argc, char **argv)
     pl_str_init(&cli.out, PL_OUT_MAX);
     int status = pl_cli_parse(&cli, argc, argv, &help, &err);
     if (status == 0 && help)
-        pl_help_verb(verb, &cli.out);
+        pl_help_verb(verb, cli.engine, &cli.out);
     else if (status == 0)
         status = verb->run(&cli, &err);
     pl_progress_done();

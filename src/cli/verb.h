@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "domain/setting_table.h"
 #include "domain/settings.h"
 
 #include <stdbool.h>
@@ -33,6 +34,7 @@ struct pl_opt {
 };
 
 struct pl_cli;
+struct pl_engine;
 
 struct pl_verb {
     const char *name;
@@ -42,6 +44,7 @@ struct pl_verb {
     const char *const *examples; /* NULL-ended "command  # what it does"; at least one */
     const struct pl_opt *opts;   /* ends with a NULL name; --json, --help come by themselves */
     bool engine_flags;           /* also takes llama-server's own flags */
+    bool other_engines;          /* and those of the engine that --engine names */
     uint32_t args_min, args_max;
     int (*run)(struct pl_cli *cli,
                struct pl_err *err); /* exit status, or negative errno with err */
@@ -60,7 +63,10 @@ struct pl_cli {
     struct pl_opt_value value[PL_OPTS_MAX]; /* by index in verb->opts */
     const char *arg[PL_ARGS_MAX];
     uint32_t n_arg;
-    struct pl_settings settings; /* from the engine flags and LLAMA_ARG_* */
+    struct pl_settings settings;     /* from the engine flags and LLAMA_ARG_* */
+    const struct pl_engine *engine;  /* that --engine names, where its flags are in `values`; NULL:
+                                        llama.cpp */
+    struct pl_setting_values values; /* that engine's */
     bool json;
     struct pl_str out; /* what the verb prints; written to stdout when run returns */
 };
@@ -86,7 +92,7 @@ int pl_cli_parse(struct pl_cli *cli, int argc, char **argv, bool *ret_help, stru
 
 /* Help texts, man page and completions from the tables. */
 void pl_help_overview(struct pl_str *out);
-void pl_help_verb(const struct pl_verb *verb, struct pl_str *out);
+void pl_help_verb(const struct pl_verb *verb, const struct pl_engine *engine, struct pl_str *out);
 void pl_help_man(struct pl_str *out); /* man/plimsoll.1 in roff */
 int pl_help_completion(const char *shell, struct pl_str *out, struct pl_err *err);
 

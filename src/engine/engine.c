@@ -2,6 +2,8 @@
 
 #include "base/str.h"
 #include "engine/llamacpp/find.h"
+#include "engine/transformers/footprint.h"
+#include "engine/transformers/settings.h"
 
 static const struct pl_engine pl_engine_llamacpp = {
     .name = "llama.cpp",
@@ -10,7 +12,14 @@ static const struct pl_engine pl_engine_llamacpp = {
     .find = pl_llamacpp_find,
 };
 
-const struct pl_engine *const pl_engines[] = {&pl_engine_llamacpp, NULL};
+static const struct pl_engine pl_engine_transformers = {
+    .name = "transformers",
+    .about = "Hugging Face transformers: checkpoints in Python, with bitsandbytes",
+    .settings = pl_transformers_settings,
+    .footprint = pl_transformers_footprint,
+};
+
+const struct pl_engine *const pl_engines[] = {&pl_engine_llamacpp, &pl_engine_transformers, NULL};
 
 const struct pl_engine *pl_engine_named(const char *name)
 {

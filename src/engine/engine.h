@@ -3,6 +3,10 @@
 #define PL_ENGINE_ENGINE_H
 
 #include "base/err.h"
+#include "domain/claim.h"
+#include "domain/machine.h"
+#include "domain/model.h"
+#include "domain/setting_table.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,8 +36,15 @@ struct pl_engine {
     const char *about; /* one line */
     const char *get;   /* how to install it: a hint */
     /* Finds it. hint (may be NULL) is what the user gave: a program or a folder. -ENOENT when there
-     * is none, exit status 4. */
+     * is none, exit status 4. NULL: it is predicted, not run. */
     int (*find)(const char *hint, struct pl_install *ret, struct pl_err *err);
+    /* What it needs, by its own flags. llama.cpp has a settings struct and a way of its own
+     * (measure/forecast.h): both are NULL there. */
+    const struct pl_setting_row *settings; /* its flags; ends with names[0] == NULL */
+    /* Fills ret, and in v what was left open. Pure. Errors: -ENOTSUP with exit 3 for what is not
+     * predicted, -EINVAL for settings the engine refuses, -EBADMSG for contradicting headers. */
+    int (*footprint)(const struct pl_model *m, struct pl_setting_values *v,
+                     const struct pl_machine *machine, struct pl_claim *ret, struct pl_err *err);
 };
 
 /* NULL-ended. */

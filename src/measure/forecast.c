@@ -102,6 +102,10 @@ static struct pl_llamacpp_host pl_forecast_host(const struct pl_forecast *f,
 
 int pl_forecast_terms(const struct pl_forecast *f, struct pl_terms *ret, struct pl_err *err)
 {
+    if (f->values.row != NULL) {
+        *ret = f->claim.terms;
+        return 0;
+    }
     struct pl_used_devices devices;
     struct pl_llamacpp_host host = pl_forecast_host(f, &devices);
     return pl_llamacpp_terms(f->model, &f->settings, &host, &f->footprint, &f->resolved, ret, err);
@@ -112,8 +116,11 @@ int pl_forecast_make(const struct pl_model *model, const struct pl_settings *set
                      const char *engine_version, struct pl_ledger *ledger, struct pl_forecast *ret,
                      struct pl_err *err)
 {
-    *ret = (struct pl_forecast){
-        .model = model, .machine = machine, .settings = *settings, .formulas = PL_LLAMACPP_PROVED};
+    *ret = (struct pl_forecast){.model = model,
+                                .machine = machine,
+                                .engine = "llama.cpp",
+                                .settings = *settings,
+                                .formulas = PL_LLAMACPP_PROVED};
     pl_forecast_names(ret);
     struct pl_str flags;
     pl_str_init(&flags, PL_RUN_TEXT_MAX * 4);
@@ -145,5 +152,30 @@ int pl_forecast_make(const struct pl_model *model, const struct pl_settings *set
     if (ret->footprint.n_pool > 1)
         ret->decode = (struct pl_rate){.why = "the speed of devices is not predicted yet"};
     ret->prefill = (struct pl_rate){.why = "arithmetic speed of this CPU is not measured yet"};
+    return 0;
+}
+
+int pl_forecast_engine(const struct pl_engine *engine, const struct pl_model *model,
+                       const struct pl_setting_values *values, const struct pl_machine *machine,
+                       struct pl_forecast *ret, struct pl_err *err)
+{
+    *ret = (struct pl_forecast){
+        .model = model, .machine = machine, .engine = engine->name, .values = *values};
+    pl_forecast_names(ret);
+    struct pl_str flags;
+    pl_str_init(&flags, PL_RUN_TEXT_MAX * 4);
+    pl_settings_text(values, &flags);
+    (void)PL_FMT(ret->flags, "%s", pl_str_get(&flags));
+    pl_str_done(&flags);
+    int rc = engine->footprint(model, &ret->values, machine, &ret->claim, err);
+    if (rc < 0)
+        return rc;
+    ret->formulas = ret->claim.formulas;
+    ret->footprint = ret->claim.footprint;
+    if (ret->claim.quant[0] != '\0')
+        (void)PL_FMT(ret->quant, "%s", ret->claim.quant);
+    pl_claim_judge(&ret->claim, machine, &ret->judgement);
+    ret->decode = (struct pl_rate){.why = "the speed of this engine is not predicted yet"};
+    ret->prefill = ret->decode;
     return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "domain/forecast.h"
+#include "engine/engine.h"
 #include "engine/llamacpp/devices.h"
 #include "engine/llamacpp/terms.h"
 #include "ledger/ledger.h"
@@ -16,6 +17,11 @@ int pl_forecast_make(const struct pl_model *model, const struct pl_settings *set
                      const struct pl_machine *machine, const struct pl_used_devices *devices,
                      const char *engine_version, struct pl_ledger *ledger, struct pl_forecast *ret,
                      struct pl_err *err);
+
+/* The same for an engine that is not llama.cpp, by its own flags. Errors as its footprint. */
+int pl_forecast_engine(const struct pl_engine *engine, const struct pl_model *model,
+                       const struct pl_setting_values *values, const struct pl_machine *machine,
+                       struct pl_forecast *ret, struct pl_err *err);
 
 /* How its parts come about; f as made above. */
 int pl_forecast_terms(const struct pl_forecast *f, struct pl_terms *ret, struct pl_err *err);

@@ -61,7 +61,8 @@ static int pl_open_unknown(const char *spec, const char *id, struct pl_err *err)
     return pl_exit_as(err, -ENOENT, PL_EXIT_USAGE);
 }
 
-static int pl_open_catalogue(const char *spec, struct pl_model **ret, struct pl_err *err)
+static int pl_open_catalogue(const char *spec, const char *quant_unsaid, struct pl_model **ret,
+                             struct pl_err *err)
 {
     char id[64];
     const char *colon = strchr(spec, ':');
@@ -70,12 +71,12 @@ static int pl_open_catalogue(const char *spec, struct pl_model **ret, struct pl_
         id[0] = '\0';
     const struct pl_catalogue_row *row = n < sizeof(id) ? pl_catalogue_find(id) : NULL;
     if (row != NULL)
-        return pl_catalogue_model(row, colon != NULL ? colon + 1 : NULL, ret, err);
+        return pl_catalogue_model(row, colon != NULL ? colon + 1 : quant_unsaid, ret, err);
     char quant[PL_NAME_QUANT_MAX];
     int rc = pl_name_resolve(spec, &row, quant, err);
     if (rc == -ENOENT)
         return pl_open_unknown(spec, id, err);
-    return rc < 0 ? rc : pl_catalogue_model(row, quant[0] != '\0' ? quant : NULL, ret, err);
+    return rc < 0 ? rc : pl_catalogue_model(row, quant[0] != '\0' ? quant : quant_unsaid, ret, err);
 }
 
 static int pl_open_url(const char *spec, const struct pl_open_options *o, struct pl_model **ret,
@@ -142,7 +143,7 @@ int pl_model_open_with(const char *spec, const struct pl_open_options *o, struct
     if (pl_starts(spec, "https://") || pl_starts(spec, "http://"))
         return pl_open_url(spec, o, ret, err);
     rc = pl_open_named(spec, o, ret, err);
-    return rc <= 0 ? rc : pl_open_catalogue(spec, ret, err);
+    return rc <= 0 ? rc : pl_open_catalogue(spec, o->quant, ret, err);
 }
 
 int pl_model_open(const char *spec, struct pl_model **ret, struct pl_err *err)

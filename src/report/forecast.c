@@ -4,6 +4,7 @@
 #include "base/table.h"
 #include "base/units.h"
 #include "domain/tensor_type.h"
+#include "report/claim.h"
 #include "report/footprint.h"
 #include "report/model.h"
 #include "report/quantity.h"
@@ -40,11 +41,14 @@ void pl_report_forecast_json(const struct pl_forecast *f, struct pl_json *j)
     pl_json_str(j, "file_type", f->quant);
     pl_json_end(j);
     pl_json_object(j, "engine");
-    pl_json_str(j, "name", "llama.cpp");
+    pl_json_str(j, "name", f->engine);
     pl_json_str(j, "version", f->engine_version[0] != '\0' ? f->engine_version : NULL);
     pl_json_str(j, "formulas", f->formulas);
     pl_json_end(j);
-    pl_json_resolved(j, "settings", &f->resolved);
+    if (f->values.row != NULL)
+        pl_json_setting_values(j, "settings", &f->values);
+    else
+        pl_json_resolved(j, "settings", &f->resolved);
     pl_json_str(j, "flags", f->flags);
     pl_json_pools(j, "pools", &f->footprint);
     pl_json_object(j, "speed");
@@ -57,6 +61,8 @@ void pl_report_forecast_json(const struct pl_forecast *f, struct pl_json *j)
         pl_json_str(j, NULL, f->judgement.reason[i]);
     pl_json_end(j);
     pl_forecast_runs_json(f, j);
+    if (f->values.row != NULL)
+        pl_json_facts(j, "facts", &f->claim);
 }
 
 static void pl_forecast_row(struct pl_table *t, const char *name, struct pl_quantity q, bool why)
@@ -123,14 +129,8 @@ static void pl_forecast_cited(const struct pl_forecast *f, struct pl_str *out)
     pl_str_addf(out, " (%s)\n", f->cited_as);
 }
 
-void pl_report_forecast_text(const struct pl_forecast *f, bool why, bool colour, struct pl_str *out)
+static void pl_forecast_settings(const struct pl_resolved *r, struct pl_str *out)
 {
-    const struct pl_resolved *r = &f->resolved;
-    const struct pl_model *m = f->model;
-    char size[PL_SIZE_TEXT_MAX], gb[PL_SIZE_TEXT_MAX], count[PL_COUNT_TEXT_MAX];
-    pl_str_addf(out, "%s %s  %s, %s parameters, file %s (%s)\n", f->name, f->quant, m->arch,
-                pl_count_text(pl_model_parameters(m), count), pl_size_text(m->file_bytes, size),
-                pl_gb_text(m->file_bytes, gb));
     pl_str_addf(
         out,
         "settings  context %llu (%llu per slot), %llu slot%s%s, batch %llu/%llu, cache %s/%s, "
@@ -141,13 +141,31 @@ void pl_report_forecast_text(const struct pl_forecast *f, bool why, bool colour,
         (unsigned long long)r->n_batch, (unsigned long long)r->n_ubatch,
         pl_tensor_type(r->type_k)->name, pl_tensor_type(r->type_v)->name,
         r->flash_attn ? "on" : "off");
+}
+
+void pl_report_forecast_text(const struct pl_forecast *f, bool why, bool colour, struct pl_str *out)
+{
+    const struct pl_model *m = f->model;
+    char size[PL_SIZE_TEXT_MAX], gb[PL_SIZE_TEXT_MAX], count[PL_COUNT_TEXT_MAX];
+    pl_str_addf(out, "%s %s  %s, %s parameters, file %s (%s)\n", f->name, f->quant, m->arch,
+                pl_count_text(pl_model_parameters(m), count), pl_size_text(m->file_bytes, size),
+                pl_gb_text(m->file_bytes, gb));
+    if (f->values.row != NULL)
+        pl_setting_values_text(&f->values, out);
+    else
+        pl_forecast_settings(&f->resolved, out);
     for (uint32_t i = 0; i < f->footprint.n_pool; i++)
         pl_forecast_table(&f->footprint.pool[i], why, colour, out);
     pl_str_add(out, "\n");
+    if (f->values.row != NULL)
+        pl_facts_text(&f->claim, out);
     pl_forecast_speed(f, out);
-    pl_str_addf(out, "engine   llama.cpp %s; formulas proved against %s\n",
-                f->engine_version[0] != '\0' ? f->engine_version : "(version not known)",
-                f->formulas);
+    if (f->values.row != NULL)
+        pl_str_addf(out, "engine   %s; formulas of %s\n", f->engine, f->formulas);
+    else
+        pl_str_addf(out, "engine   llama.cpp %s; formulas proved against %s\n",
+                    f->engine_version[0] != '\0' ? f->engine_version : "(version not known)",
+                    f->formulas);
     pl_forecast_cited(f, out);
     pl_str_addf(out, "verdict  %s\n", pl_verdict_name(f->judgement.verdict));
     for (uint32_t i = 0; i < f->judgement.n_reason; i++)

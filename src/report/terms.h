@@ -3,7 +3,7 @@
 #define PL_REPORT_TERMS_H
 
 #include "base/json.h"
-#include "engine/llamacpp/terms.h"
+#include "domain/terms.h"
 
 #include <stdbool.h>
 

@@ -7,24 +7,8 @@
 #include "domain/footprint.h"
 #include "domain/model.h"
 #include "domain/settings.h"
+#include "domain/terms.h"
 #include "engine/llamacpp/footprint.h"
-
-#define PL_TERMS_MAX 160
-#define PL_TERM_TEXT_MAX 400
-
-struct pl_term {
-    char pool[PL_POOL_NAME_MAX];
-    enum pl_part part;
-    char formula[PL_TERM_TEXT_MAX]; /* "12 layers x 32768 cells x (512 K + 512 V) F16" */
-    uint64_t bytes;                 /* what the formula gives */
-    bool known;                     /* false: the part is unknown, the formula says why */
-    const char *source;             /* static: file and function of the engine */
-};
-
-struct pl_terms {
-    struct pl_term term[PL_TERMS_MAX];
-    uint32_t n; /* what does not fit is left out */
-};
 
 /* The terms of f, which pl_llamacpp_footprint gave for the same model, settings and host with r. A
  * part's terms add up to its likely bytes. Errors as there. */

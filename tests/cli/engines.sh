@@ -1,0 +1,88 @@
+#!/bin/bash
+# plimsoll estimate --engine NAME: other engines, by their own flags.
+. "$(dirname "$0")/../lib.sh"
+command -v jq >/dev/null || skip_all "jq is not installed"
+estimate() { run "$PLIMSOLL" estimate "$@"; }
+json() { # EXPRESSION of the JSON in $out
+    jq -r "$1" <<<"$out"
+}
+printf '{"schema": "plimsoll.assess/1", "pools": [{"pool": "ram", "kind": "host", "capacity": 17179869184, "available": 15000000000}, {"pool": "gpu0", "kind": "dedicated", "capacity": 8589934592, "available": 8200000000}]}\n' >"$T/8g.json"
+printf '{"schema": "plimsoll.assess/1", "pools": [{"pool": "ram", "kind": "host", "capacity": 17179869184, "available": 15000000000}]}\n' >"$T/cpu.json"
+
+# which engine, and whose flags
+estimate mistral-7b-v0.3 --engine nothing -M "$T/8g.json"
+is "unknown engine: exit 2" "$status" 2
+like "unknown engine: those there are" "$err" 'one of llama.cpp, transformers'
+estimate mistral-7b-v0.3 --engine transformers -ngl 99 -M "$T/8g.json"
+is "a flag of another engine: exit 2" "$status" 2
+estimate mistral-7b-v0.3 --engine transformers --dtpe nf4 -M "$T/8g.json"
+like "a misspelt flag: the nearest" "$err" 'did you mean --dtype'
+estimate mistral-7b-v0.3 --engine transformers --dtype q4_k_m -M "$T/8g.json"
+is "a wrong word: exit 2" "$status" 2
+like "a wrong word: the right ones" "$err" 'nf4'
+estimate mistral-7b-v0.3 --engine transformers --oracle -M "$T/8g.json"
+is "--oracle is llama.cpp's: exit 2" "$status" 2
+estimate mistral-7b-v0.3 --engine=llama.cpp -c 2048 -M "$T/8g.json" --json
+is "llama.cpp by its name" "$(json .engine.name)" llama.cpp
+estimate mistral-7b-v0.3 --load-in-4bit -M "$T/8g.json"
+is "without --engine its flags are unknown" "$status" 2
+estimate --engine transformers --help
+like "--help lists that engine's flags" "$out" '--bnb-4bit-quant-type'
+unlike "--help: and no other's" "$out" '--n-gpu-layers'
+
+# what every engine's answer holds
+for engine in $("$PLIMSOLL" estimate --engine none x 2>&1 | sed -n 's/.*one of \(.*\);.*/\1/p' | tr -d ',' | sed 's/llama.cpp//'); do
+    case $engine in
+    *) set -- mistral-7b-v0.3 --engine "$engine" ;;
+    esac
+    estimate "$@" -M "$T/8g.json" --json
+    case $status in 0 | 1 | 3) ;; *) is "$engine: exit" "$status: $err" "0, 1 or 3" ;; esac
+    is "$engine: its name" "$(json .engine.name)" "$engine"
+    is "$engine: no interval is upside down" \
+        "$(json '[.. | objects | select(.low? != null and .bytes? != null and (.low > .bytes or .bytes > .high))] | length')" 0
+    is "$engine: steady is the sum of the parts" \
+        "$(json '[.pools[] | ([.parts[].bytes] | add) == .steady.bytes] | all')" true
+    estimate "$@" -M "$T/8g.json" --why --json
+    is "$engine: the terms of a part add up to it" "$(json '. as $d | [.pools[] as $p | $p.parts | to_entries[] | select(.value.bytes != null) |
+        . as $e | ([$d.terms[] | select(.pool == $p.pool and .part == $e.key) | .bytes] | add // 0) | select(. != $e.value.bytes)] | length')" 0
+    is "$engine: every term has a source" "$(json '[.terms[] | select(.source == "" or .source == null)] | length')" 0
+    if command -v python3 >/dev/null && python3 -c 'import jsonschema' 2>/dev/null; then
+        ok "$engine: valid JSON" python3 "$PLIMSOLL_SOURCE/tests/cli/validate.py" "$PLIMSOLL_SOURCE/data/schema/estimate.json" "$T/.out"
+    else
+        skip "$engine: valid JSON" "python3-jsonschema is not installed"
+    fi
+    estimate "$@" -M "$T/8g.json"
+    like "$engine: text names it" "$out" "^engine +$engine; formulas of "
+done
+
+# transformers: weights, from the published shapes of Mistral-7B-v0.3
+linear=$((32 * (4096 * 4096 * 2 + 4096 * 1024 * 2 + 4096 * 14336 * 3)))
+rest=$((2 * 32768 * 4096 + (32 * 2 + 1) * 4096))
+weights() { json '.pools[] | select(.pool == "'"${1:-gpu0}"'") | .parts.weights.bytes'; }
+estimate mistral-7b-v0.3 --engine transformers --dtype nf4 -M "$T/8g.json" --json
+is "NF4: half a byte and 4 of a scale for 64" "$(weights)" $((linear / 2 + linear / 64 * 4 + 224 * 64 + rest * 2))
+is "NF4: its name" "$(json .model.file_type)" NF4
+is "NF4: the largest allocation while loading is 112 MiB" "$(json .facts.largest_linear_bytes.value)" $((14336 * 4096 * 2))
+estimate mistral-7b-v0.3 --engine transformers --load-in-4bit --bnb-4bit-quant-type nf4 --double-quant -M "$T/8g.json" --json
+is "NF4 with double quantisation" "$(weights)" \
+    $((linear / 2 + linear / 64 + linear / 64 / 256 * 4 + 224 * (1024 + 64 + 4) + rest * 2))
+estimate mistral-7b-v0.3 --engine transformers --load-in-8bit -M "$T/8g.json" --json
+rows=$((32 * (4096 * 2 + 1024 * 2 + 14336 * 2 + 4096)))
+is "int8: a byte, and 4 a row" "$(weights)" $((linear + rows * 4 + rest * 2))
+for type in bf16:2 fp16:2 fp32:4; do
+    estimate mistral-7b-v0.3 --engine transformers --dtype "${type%:*}" -M "$T/cpu.json" --json
+    is "${type%:*}: ${type#*:} bytes an element" "$(weights ram)" $(((linear + rest) * ${type#*:}))
+done
+estimate mistral-7b-v0.3 --engine transformers --dtype nf4 --transformers-version 4.57 -M "$T/8g.json"
+is "NF4 of 7B on 8 GiB with version 4: fits" "$status" 0
+like "NF4 of 7B with version 4: safe" "$out" '^verdict +safe'
+estimate mistral-7b-v0.3 --engine transformers --dtype nf4 --transformers-version 5.0 -M "$T/8g.json"
+is "the same with the loader of version 5: does not" "$status" 1
+like "and why" "$out" 'transformers#43032'
+estimate mistral-7b-v0.3 --engine transformers --dtype bf16 -M "$T/8g.json"
+is "bf16 of 7B on 8 GiB does not fit" "$status" 1
+estimate mistral-7b-v0.3 --engine transformers --load-in-4bit --load-in-8bit -M "$T/8g.json"
+is "4 and 8 bit at once: exit 2" "$status" 2
+estimate mistral-7b-v0.3 --engine transformers --device-map cuda -M "$T/cpu.json"
+is "a device where there is none: exit 2" "$status" 2
+done_testing
