@@ -52,7 +52,7 @@ int pl_hub_list_add(struct pl_hub_list *l, const char *path, uint64_t bytes, con
         return 0;
     if (l->n >= PL_HUB_FILES_MAX)
         return pl_fail(err, -E2BIG, "the repository lists more than %u files", PL_HUB_FILES_MAX);
-    if ((l->n & (l->n - 1)) == 0) {
+    if (l->n == 0 || (l->n & (l->n - 1)) == 0) {
         size_t size = l->n == 0 ? 1 : 2 * (size_t)l->n;
         struct pl_hub_file *file = realloc(l->file, size * sizeof(*file));
         if (file == NULL)

@@ -299,6 +299,10 @@ static void patterns_search_as_the_engine(void **state)
         {"(a{9}){9}",          "a",                        -ENOTSUP, false},
         {"a{100}",             "a",                        -ENOTSUP, false},
         {"blk\\.[0-9]{2}\\.",  "blk.12.attn",              0,        true },
+        {"a++",                "a",                        -ENOTSUP, false},
+        {"a+?b",               "aab",                      0,        true },
+        {"\\++",               "+",                        0,        true },
+        {"[+]+",               "+",                        0,        true },
         {"(",                  "(",                        -EINVAL,  false},
         {"",                   "a",                        -EINVAL,  false},
     };

@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The compiler of expressions doubles what a '+' repeats: so many of them upon each other at most.
+ */
+#define PL_PATTERN_REPEATS_MAX 6
+
 struct pl_name_pattern {
     regex_t re;
 };
@@ -63,9 +67,17 @@ static int pl_pattern_escape(struct pl_str *out, char c, bool bracket, const cha
 static int pl_pattern_rewrite(const char *text, size_t len, struct pl_str *out,
                               const char **ret_why)
 {
-    bool bracket = false;
+    bool bracket = false, repeat = false; /* behind '*', '+', '?' or '}' */
+    uint32_t groups = 0;                  /* repeated ones */
     for (size_t i = 0; i < len; i++) {
         char c = text[i], next = i + 1 < len ? text[i + 1] : '\0';
+        bool again = repeat, times = !bracket && (c == '*' || c == '+' || c == '{');
+        repeat = !bracket && (c == '*' || c == '+' || c == '?' || c == '}');
+        groups += times && i > 0 && text[i - 1] == ')' ? 1 : 0;
+        if ((times && again) || groups > PL_PATTERN_REPEATS_MAX) {
+            *ret_why = "a repetition of a repetition";
+            return -ENOTSUP;
+        }
         if (c == '\\') {
             int rc = pl_pattern_escape(out, next, bracket, ret_why);
             if (rc < 0)
