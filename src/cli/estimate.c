@@ -5,6 +5,7 @@
 #include "cli/ghost_cache.h"
 #include "cli/machine.h"
 #include "cli/model.h"
+#include "cli/quality.h"
 #include "cli/verbs.h"
 #include "engine/engine.h"
 #include "engine/llamacpp/find.h"
@@ -71,6 +72,7 @@ static void pl_estimate_print(struct pl_cli *cli, const struct pl_forecast *f,
     bool colour = pl_colour_wanted(STDOUT_FILENO);
     if (!cli->json) {
         pl_report_forecast_text(f, pl_cli_opt(cli, "why")->given, colour, &cli->out);
+        pl_cli_forecast_quality(cli, f, NULL);
         if (terms != NULL)
             pl_terms_text(terms, colour, &cli->out);
         if (o->asked)
@@ -82,6 +84,7 @@ static void pl_estimate_print(struct pl_cli *cli, const struct pl_forecast *f,
     pl_json_object(&j, NULL);
     pl_json_str(&j, "schema", "plimsoll.estimate/1");
     pl_report_forecast_json(f, &j);
+    pl_cli_forecast_quality(cli, f, &j);
     if (terms != NULL)
         pl_terms_json(terms, &j, "terms");
     if (o->asked)
@@ -172,6 +175,7 @@ static const struct pl_opt pl_estimate_opts[] = {
       "folder that holds it"},
     {"strict",                                                         0, PL_OPT_FLAG, NULL, "fragile counts as does not fit (exit 1)"},
     PL_CLI_MODEL_OPTS,
+    PL_CLI_THUMB_OPT,
     {"ledger",                                                     0, PL_OPT_PATH, "FILE", "the ledger to cite runs from"},
     {0                  },
 };
@@ -180,6 +184,7 @@ static const char *const pl_estimate_examples[] = {
     "plimsoll estimate qwen3-8b:q4_k_m -c 8192",
     "plimsoll estimate ./model.gguf -c 32768 -np 4 -ctk q8_0 -ctv q8_0 --why",
     "plimsoll estimate qwen3-8b -c 8192 --oracle   # what llama-server itself projects, beside it",
+    "plimsoll estimate qwen2.5-7b --rule-of-thumb   # 7 x 0.5 x 1.1, and what is true",
     "plimsoll estimate llama-3.3-70b -c 16384 --machine server.json --json",
     "plimsoll estimate qwen3-8b --device rtx3090 --ram 32GiB  # would it run on one?",
     "plimsoll estimate mistral-7b-v0.3 --engine transformers --load-in-4bit --max-length 4096",

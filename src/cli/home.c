@@ -3,6 +3,7 @@
 #include "base/units.h"
 #include "cli/choose.h"
 #include "cli/machine.h"
+#include "cli/model.h"
 #include "cli/verbs.h"
 #include "report/machine.h"
 #include "report/quantity.h"
@@ -109,7 +110,9 @@ static int pl_home_run(struct pl_cli *cli, struct pl_err *err)
     static struct pl_machine machine;
     static struct pl_choice choice[PL_CHOICES_MAX];
     struct pl_ledger *ledger = NULL;
-    int rc = pl_cli_machine_asked(cli, &machine, err);
+    int rc = pl_cli_catalogue(cli, err);
+    if (rc == 0)
+        rc = pl_cli_machine_asked(cli, &machine, err);
     if (rc < 0)
         return rc;
     (void)pl_ledger_open(NULL, PL_LEDGER_READ, &ledger, NULL);
@@ -134,6 +137,7 @@ static int pl_home_run(struct pl_cli *cli, struct pl_err *err)
 
 static const struct pl_opt pl_home_opts[] = {
     PL_CLI_MACHINE_OPTS,
+    PL_CLI_CATALOGUE_OPT,
     {0},
 };
 

@@ -1,6 +1,7 @@
 /* plimsoll inspect: what a model file holds, from its header alone. */
 #include "base/table.h"
 #include "cli/model.h"
+#include "cli/quality.h"
 #include "cli/verbs.h"
 #include "model/describe.h"
 #include "report/model.h"
@@ -19,6 +20,7 @@ static int pl_inspect_run(struct pl_cli *cli, struct pl_err *err)
         .tensors = pl_cli_opt(cli, "tensors")->given,
         .keys = pl_cli_opt(cli, "keys")->given,
         .colour = pl_colour_wanted(STDOUT_FILENO),
+        .catalogue_id = pl_cli_model_id(m),
     };
     if (cli->json) {
         struct pl_json j;

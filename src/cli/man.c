@@ -191,6 +191,7 @@ static const struct pl_man_row pl_man_exits[] = {
 };
 
 static const struct pl_man_row pl_man_environment[] = {
+    {"PLIMSOLL_CATALOGUE",       "tables of your own models, a colon between them"             },
     {"PLIMSOLL_LEDGER",          "file of the ledger, instead of the one under FILES"          },
     {"PLIMSOLL_ENGINE",
      "the engine to use: a llama-server, a folder with one, or an engines folder"              },
@@ -199,14 +200,18 @@ static const struct pl_man_row pl_man_environment[] = {
     {"PLIMSOLL_NVML_TIMEOUT_MS", "how long that library may take before it is stopped; 5000"   },
     {"LLAMA_ARG_*",              "llama-server's own variables, read as it reads them"         },
     {"NO_COLOR",                 "no colour, when set and not empty"                           },
+    {"XDG_CONFIG_HOME",          "base of your models.tsv; $HOME/.config when it is unset"     },
     {"XDG_DATA_HOME",            "base of the files below; $HOME/.local/share when it is unset"},
     {NULL,                       NULL                                                          },
 };
 
 static const struct pl_man_row pl_man_files[] = {
+    {"$XDG_CONFIG_HOME/plimsoll/models.tsv",
+     "your own models beside those of the catalogue, or instead: the first line names columns of "
+     "data/models.tsv, one line a model, tabs between"                      },
     {"$XDG_DATA_HOME/plimsoll/ledger.db",
      "the ledger: every run, predicted beside measured (an SQLite database)"},
-    {NULL,                                NULL                              },
+    {NULL,                                   NULL                           },
 };
 
 void pl_help_man(struct pl_str *out)

@@ -4,9 +4,12 @@
 #include "base/table.h"
 #include "base/units.h"
 #include "cli/machine.h"
+#include "cli/model.h"
 #include "cli/models_catalogue.h"
+#include "cli/models_fits.h"
 #include "cli/verbs.h"
 #include "model/stores.h"
+#include "report/quants.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -101,38 +104,79 @@ static int pl_models_local(struct pl_cli *cli, struct pl_err *err)
     return rc < 0 ? rc : PL_EXIT_YES;
 }
 
+static int pl_models_quants(struct pl_cli *cli)
+{
+    bool nominal = pl_cli_opt(cli, "nominal")->given;
+    struct pl_json j;
+    if (!cli->json) {
+        pl_quants_text(nominal, pl_colour_wanted(STDOUT_FILENO), &cli->out);
+        return PL_EXIT_YES;
+    }
+    pl_json_start(&j, &cli->out, true);
+    pl_json_object(&j, NULL);
+    pl_json_str(&j, "schema", "plimsoll.models/1");
+    pl_quants_json(&j, "quantisations", nominal);
+    pl_json_end(&j);
+    return PL_EXIT_YES;
+}
+
 static int pl_models_run(struct pl_cli *cli, struct pl_err *err)
 {
-    if (pl_cli_opt(cli, "local")->given && cli->n_arg > 0) {
-        (void)pl_fail(err, -EINVAL, "models: --local takes no words");
-        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
-    }
-    if (pl_cli_opt(cli, "local")->given)
+    bool local = pl_cli_opt(cli, "local")->given, quants = pl_cli_opt(cli, "quants")->given;
+    bool nominal = pl_cli_opt(cli, "nominal")->given, fits = pl_cli_opt(cli, "fits")->given;
+    if (local + quants + fits > 1)
+        (void)pl_fail(err, -EINVAL, "models: one of --local, --quants and --fits");
+    else if ((local || quants) && cli->n_arg > 0)
+        (void)pl_fail(err, -EINVAL, "models: --%s takes no words", local ? "local" : "quants");
+    else if (nominal && !quants)
+        (void)pl_fail(err, -EINVAL, "models: --nominal goes with --quants");
+    else if (local)
         return pl_models_local(cli, err);
-    return pl_models_catalogue(cli, err);
+    else if (quants)
+        return pl_models_quants(cli);
+    else {
+        int rc = pl_cli_catalogue(cli, err);
+        if (rc < 0)
+            return rc;
+        return fits ? pl_models_fits(cli, err) : pl_models_catalogue(cli, err);
+    }
+    return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
 }
 
 static const struct pl_opt pl_models_opts[] = {
-    {"local",      '\0', PL_OPT_FLAG, NULL,
+    {"local",                                                       '\0', PL_OPT_FLAG, NULL,
      "the models on this machine, in all the places they are kept"},
     PL_MODELS_CATALOGUE_OPTS,
-    {0},
+    PL_MODELS_FITS_OPTS,
+    PL_CLI_MACHINE_OPTS,
+    {"quants",                                                  '\0', PL_OPT_FLAG, NULL,
+     "the quantisations: measured bits a weight and quality, with their sources"},
+    {"nominal", '\0', PL_OPT_FLAG, NULL,
+     "with --quants: what the rule of thumb takes them for, too"},
+    PL_CLI_CATALOGUE_OPT,
+    {0                                                     },
 };
 static const char *const pl_models_examples[] = {
     "plimsoll models --local  # what is here, and what is here twice",
     "plimsoll models qwen3",
     "plimsoll models --kind llm --licence apache --max-size 5GiB --min-context 32768",
     "plimsoll models --quant q8_0 --json",
+    "plimsoll models --fits                # what runs here, the best quantisation of each",
+    "plimsoll models --fits --device rtx3060 --ram 32GiB --kind llm",
+    "plimsoll models --quants --nominal",
     0,
 };
 
 const struct pl_verb pl_verb_models = {
     .name = "models",
-    .args = "[--local | WORD...]",
+    .args = "[--local | --quants | [--fits] WORD...]",
     .summary = "models of the catalogue; --local: those on this machine",
     .details =
         "The rows of the catalogue that hold every WORD; an id stands for MODEL wherever one is\n"
-        "asked for, with :QUANT behind it. Exit 1 when there is none. With --local:\n"
+        "asked for, with :QUANT behind it. Exit 1 when there is none. With --fits: those that run "
+        "on\n"
+        "the machine, each with the best quantisation and the longest context that are safe. With\n"
+        "--local:\n"
         "Looks through $PLIMSOLL_MODELS (else ~/models, else the current folder), the cache of\n"
         "Hugging Face's tools, Ollama's store, LM Studio's and llama.cpp's folders. The first\n"
         "column can be given as MODEL to the other commands. Two are the same by file, by SHA-256\n"

@@ -12,25 +12,23 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What a row is asked for. */
-struct pl_models_ask {
-    const char *kind, *licence, *family, *quant;
-    uint64_t max_bytes, min_context; /* 0 = any */
-    const struct pl_cli *cli;        /* its words */
-};
-
 /* A row and the length of its file; 0 = cannot be told. */
 struct pl_models_row {
     const struct pl_catalogue_row *row;
     uint64_t bytes;
 };
 
+const char *pl_models_from(const struct pl_catalogue_row *r)
+{
+    return r->file != NULL ? "yours" : "catalogue";
+}
+
 static bool pl_models_said(const char *asked, const char *has)
 {
     return asked == NULL || (has != NULL && strcasestr(has, asked) != NULL);
 }
 
-static bool pl_models_wanted(const struct pl_models_ask *a, const struct pl_catalogue_row *r)
+bool pl_models_wanted(const struct pl_models_ask *a, const struct pl_catalogue_row *r)
 {
     if (a->kind != NULL && !pl_streq(a->kind, r->kind))
         return false;
@@ -38,6 +36,9 @@ static bool pl_models_wanted(const struct pl_models_ask *a, const struct pl_cata
         return false;
     if (a->min_context > 0 &&
         (r->ctx_train == PL_CATALOGUE_UNKNOWN || r->ctx_train < a->min_context))
+        return false;
+    double score = 0;
+    if (a->min_quality > 0 && (pl_quality_common(r->id, &score) == NULL || score < a->min_quality))
         return false;
     for (uint32_t i = 0; i < a->cli->n_arg; i++) {
         if (!pl_models_said(a->cli->arg[i], r->id) &&
@@ -68,12 +69,13 @@ static void pl_models_count(uint64_t n, char out[24])
         (void)pl_fmt(out, 24, "%.3gM", (double)n / 1e6);
 }
 
-static void pl_models_text(struct pl_cli *cli, struct pl_table *t, const struct pl_models_row *r)
+static const struct pl_quality *pl_models_quality(const struct pl_catalogue_row *c);
+
+static void pl_models_text(struct pl_table *t, const struct pl_models_row *r)
 {
     char total[24], active[24], size[PL_SIZE_TEXT_MAX] = "unknown";
     const struct pl_catalogue_row *c = r->row;
-    const struct pl_quality *q = pl_quality_of(c->id);
-    (void)cli;
+    const struct pl_quality *q = pl_models_quality(c);
     pl_models_count(c->params_total, total);
     pl_models_count(c->params_active, active);
     if (r->bytes > 0)
@@ -86,7 +88,7 @@ static void pl_models_text(struct pl_cli *cli, struct pl_table *t, const struct 
         pl_table_cell(t, "%s", total);
     pl_table_cell(t, "%s", c->kind);
     pl_table_cell(t, "%s", c->licence != NULL ? c->licence : "unknown");
-    if (c->ctx_train == PL_CATALOGUE_UNKNOWN)
+    if (c->ctx_train == PL_CATALOGUE_UNKNOWN || c->ctx_train == 0)
         pl_table_cell(t, "unknown");
     else
         pl_table_cell(t, "%llu", (unsigned long long)c->ctx_train);
@@ -95,6 +97,7 @@ static void pl_models_text(struct pl_cli *cli, struct pl_table *t, const struct 
         pl_table_cell(t, "%s %s", q->score, q->benchmark);
     else
         pl_table_cell(t, "unknown");
+    pl_table_cell(t, "%s", pl_models_from(c));
 }
 
 static void pl_models_number(struct pl_json *j, const char *key, uint64_t n, bool zero_is_unknown)
@@ -105,10 +108,30 @@ static void pl_models_number(struct pl_json *j, const char *key, uint64_t n, boo
         pl_json_u64(j, key, n);
 }
 
+static const struct pl_quality *pl_models_quality(const struct pl_catalogue_row *c)
+{
+    double score = 0;
+    const struct pl_quality *q = pl_quality_common(c->id, &score);
+    return q != NULL ? q : pl_quality_of(c->id);
+}
+
+void pl_models_quality_json(struct pl_json *j, const struct pl_catalogue_row *r)
+{
+    const struct pl_quality *q = pl_models_quality(r);
+    if (q == NULL) {
+        pl_json_null(j, "quality");
+        return;
+    }
+    pl_json_object(j, "quality");
+    pl_json_str(j, "benchmark", q->benchmark);
+    pl_json_str(j, "score", q->score);
+    pl_json_str(j, "source", q->source);
+    pl_json_end(j);
+}
+
 static void pl_models_json(struct pl_json *j, const struct pl_models_row *r)
 {
     const struct pl_catalogue_row *c = r->row;
-    const struct pl_quality *q = pl_quality_of(c->id);
     pl_json_object(j, NULL);
     pl_json_str(j, "id", c->id);
     pl_json_str(j, "name", c->display_name);
@@ -124,21 +147,15 @@ static void pl_models_json(struct pl_json *j, const struct pl_models_row *r)
     pl_models_number(j, "file_bytes", r->bytes, true);
     pl_json_bool(j, "checked", c->checked == 1);
     pl_json_str(j, "source", c->source);
-    if (q == NULL)
-        pl_json_null(j, "quality");
-    if (q != NULL) {
-        pl_json_object(j, "quality");
-        pl_json_str(j, "benchmark", q->benchmark);
-        pl_json_str(j, "score", q->score);
-        pl_json_str(j, "source", q->source);
-        pl_json_end(j);
-    }
+    pl_json_str(j, "from", pl_models_from(c));
+    pl_models_quality_json(j, c);
     pl_json_end(j);
 }
 
-static int pl_models_asked(const struct pl_cli *cli, struct pl_models_ask *a, struct pl_err *err)
+int pl_models_asked(const struct pl_cli *cli, struct pl_models_ask *a, struct pl_err *err)
 {
     const char *quant = pl_cli_opt(cli, "quant")->text;
+    const char *quality = pl_cli_opt(cli, "min-quality")->text;
     *a = (struct pl_models_ask){.kind = pl_cli_opt(cli, "kind")->text,
                                 .licence = pl_cli_opt(cli, "licence")->text,
                                 .family = pl_cli_opt(cli, "family")->text,
@@ -146,6 +163,10 @@ static int pl_models_asked(const struct pl_cli *cli, struct pl_models_ask *a, st
                                 .max_bytes = pl_cli_opt(cli, "max-size")->u,
                                 .min_context = pl_cli_opt(cli, "min-context")->u,
                                 .cli = cli};
+    if (quality != NULL && (!pl_parse_double(quality, &a->min_quality) || a->min_quality < 0)) {
+        (void)pl_fail(err, -EINVAL, "--min-quality: '%.40s' is not a number", quality);
+        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+    }
     if (pl_mix_named(a->quant) != NULL)
         return 0;
     const char *near = pl_mix_nearest(a->quant);
@@ -158,7 +179,8 @@ static int pl_models_asked(const struct pl_cli *cli, struct pl_models_ask *a, st
 int pl_models_catalogue(struct pl_cli *cli, struct pl_err *err)
 {
     static const char *const titles[] = {
-        "Id", "Parameters (active)", "Kind", "Licence", ">Context", ">File", "Quality", NULL};
+        "Id", "Parameters (active)", "Kind", "Licence", ">Context", ">File", "Quality", "From",
+        NULL};
     struct pl_models_ask ask;
     struct pl_json j;
     size_t n = 0, shown = 0;
@@ -186,7 +208,7 @@ int pl_models_catalogue(struct pl_cli *cli, struct pl_err *err)
         if (cli->json)
             pl_models_json(&j, &r);
         else
-            pl_models_text(cli, t, &r);
+            pl_models_text(t, &r);
     }
     if (cli->json) {
         pl_json_end(&j);

@@ -113,7 +113,8 @@ static void pl_try_bandwidth(struct pl_try *t)
 static int pl_try_choose(struct pl_try *t, struct pl_err *err)
 {
     static struct pl_choice choice[PL_CHOICES_MAX];
-    int n = pl_choose_all(&t->machine, t->ledger, choice, err);
+    int rc = pl_cli_catalogue(t->cli, err);
+    int n = rc < 0 ? rc : pl_choose_all(&t->machine, t->ledger, choice, err);
     double pace = pl_choose_pace(&t->machine, t->ledger);
     for (int i = 0; i < n; i++) {
         double seconds = pl_choose_seconds(&choice[i], pace, (uint32_t)(t->repeats + t->warmups),

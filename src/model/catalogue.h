@@ -40,11 +40,22 @@ struct pl_catalogue_row {
     uint64_t checked;          /* 1: params_total follows from the shape columns within 0.5 % */
     uint64_t offered;          /* 1: among those that plimsoll proposes by itself */
     const char *source, *note;
+    const char *file; /* of a row that the user wrote, and its line; NULL: built in */
+    uint32_t line;
 };
 
 const struct pl_catalogue_row *pl_catalogue(size_t *ret_n);
 
-/* By id or alias, any case; NULL when unknown. */
+/* Adds the rows of a user's table (catalogue_file.h) for the rest of the process; one of the same
+ * id takes the place of ours, a later file's that of an earlier. name: of the file. For the start
+ * of a program: not while another thread looks, and rows found before stay valid. Errors as
+ * pl_catalogue_file_parse; then nothing was added. */
+int pl_catalogue_add(const char *text, size_t n, const char *name, struct pl_err *err);
+
+/* Forgets all that was added. */
+void pl_catalogue_forget(void);
+
+/* By id or alias, any case, a user's row before ours; NULL when unknown. */
 const struct pl_catalogue_row *pl_catalogue_find(const char *id);
 
 /* Writes the ids nearest to an unknown one, "a, b, c", for a hint; "" when none is near. */
@@ -62,5 +73,14 @@ void pl_catalogue_nearest(const char *id, char *out, size_t size);
  * with pl_model_free. */
 int pl_catalogue_model(const struct pl_catalogue_row *row, const char *quant, struct pl_model **ret,
                        struct pl_err *err);
+
+/* The same without a quantisation: the tensors have neither types nor bytes, the file no length.
+ * *ret_outline says them once (outline.h) and *ret_facts what the mixes ask, so that many
+ * quantisations can be summed; both belong to the model. */
+struct pl_outline;
+struct pl_mix_facts;
+int pl_catalogue_outline(const struct pl_catalogue_row *row, struct pl_model **ret,
+                         const struct pl_outline **ret_outline, struct pl_mix_facts *ret_facts,
+                         struct pl_err *err);
 
 #endif

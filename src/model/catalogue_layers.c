@@ -237,3 +237,26 @@ bool pl_row_layer_value(void *ctx, const char *name, uint64_t n, int64_t *ret)
         *ret = pl_layer_extra(l, name, n);
     return true;
 }
+
+void pl_row_likeness(const struct pl_row_layer *l, struct pl_row_likeness *ret)
+{
+    const struct pl_catalogue_row *r = l->row;
+#define BY_LAYER(member) (r->member##_list != NULL ? pl_layer_pick(l, r->member##_list) : 0)
+    *ret = (struct pl_row_likeness){
+        {
+         l->il < 0,
+         pl_layer_attends(l),
+         pl_layer_recurs(l),
+         pl_layer_has_experts(l),
+         pl_layer_letter(l),
+         (pl_layer_slides(l) ? 1 : 0) + (l->il >= 0 && pl_layer_is_mtp(l) ? 2 : 0),
+         pl_layer_is_indexer(l),
+         BY_LAYER(n_head),
+         BY_LAYER(n_head_kv),
+         BY_LAYER(head_dim_k),
+         BY_LAYER(head_dim_v),
+         BY_LAYER(n_ff),
+         }
+    };
+#undef BY_LAYER
+}

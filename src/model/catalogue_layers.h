@@ -19,6 +19,13 @@ struct pl_row_layer {
  * A name of arch_extra that the row does not have is 0. False for a number that is unknown. */
 bool pl_row_layer_value(void *ctx, const char *name, uint64_t n, int64_t *ret);
 
+/* All that layers of one row can differ in, but for their number: two layers of the same are given
+ * the same tensors by every rule that does not look at `il`. */
+struct pl_row_likeness {
+    int64_t v[12];
+};
+void pl_row_likeness(const struct pl_row_layer *l, struct pl_row_likeness *ret);
+
 /* "name=value" among those between semicolons: where the value begins, or NULL. */
 const char *pl_row_extra(const char *list, const char *name, uint64_t n);
 

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "model/gguf_write.h"
 #include "model/mix.h"
+#include "model/outline.h"
 #include "model/tensor_table.h"
 #include "model/tokenizer.h"
 
@@ -16,7 +17,6 @@
 
 #define PL_CATALOGUE_MEMORY_MAX (32ull << 20)
 #define PL_CATALOGUE_KEYS_MAX 64u
-#define PL_CATALOGUE_LAYERS_MAX 512u /* llama.cpp: LLAMA_MAX_LAYERS */
 /* What no file of the tokenizer says; see data/tokenizers.tsv, "bpe". */
 #define PL_CATALOGUE_TOKEN_BYTES 45u
 /* Where the row does not know them; they weigh nothing. */
@@ -31,6 +31,7 @@ struct pl_build {
     const struct pl_catalogue_row *row;
     const struct pl_mix *mix;
     const struct pl_tokenizer_row *tokenizer;
+    struct pl_outline *outline; /* in the model's arena */
     bool no_memory;
 };
 
@@ -221,37 +222,48 @@ static void pl_build_text_lengths(struct pl_build *b)
         merges->text_bytes = rest - tokens->text_bytes;
 }
 
-/* One tensor of a rule, if the layer has it. */
-static int pl_build_tensor(struct pl_build *b, const struct pl_tensor_rule *rule, int64_t layer,
-                           struct pl_err *err)
+static int pl_build_no_memory(const struct pl_build *b, struct pl_err *err)
 {
-    struct pl_row_layer l = {b->row, layer};
-    struct pl_tensor t = {0};
-    char name[PL_CATALOGUE_NAME_MAX];
-    int rc = pl_tensor_rule_shape(rule, &l, &t, err);
-    if (rc <= 0)
-        return rc;
-    if (layer >= 0)
-        (void)PL_FMT(name, "blk.%lld.%s", (long long)layer, rule->tensor + 4);
-    else
-        (void)PL_FMT(name, "%s", rule->tensor);
-    t.name = pl_build_text(b, name);
-    b->m->tensor[b->m->n_tensor++] = t;
-    return 0;
+    return pl_fail(err, -ENOMEM, "%s: no memory for the model", b->row->id);
 }
 
-static int pl_build_tensors(struct pl_build *b, const struct pl_tensor_rule *const *rule,
-                            uint64_t n_rule, struct pl_err *err)
+/* "blk.7" and what follows "blk" in the tables' name. */
+static const char *pl_build_tensor_name(struct pl_build *b, const char *name, uint32_t layer)
 {
-    int64_t n = (int64_t)(b->row->n_layer + b->row->mtp_layers);
-    int rc = 0;
-    for (int64_t layer = -1; layer < n && rc == 0; layer++) {
-        for (uint64_t i = 0; i < n_rule && rc == 0; i++) {
-            if ((layer >= 0) == pl_starts(rule[i]->tensor, "blk."))
-                rc = pl_build_tensor(b, rule[i], layer, err);
+    char text[PL_CATALOGUE_NAME_MAX], digits[12];
+    size_t n = 4, d = 0, rest = strlen(name + 3);
+    do {
+        digits[d++] = (char)('0' + layer % 10);
+        layer /= 10;
+    } while (layer > 0);
+    if (n + d + rest >= sizeof(text)) {
+        b->no_memory = true;
+        return "";
+    }
+    memcpy(text, "blk.", n);
+    while (d > 0)
+        text[n++] = digits[--d];
+    memcpy(text + n, name + 3, rest + 1);
+    return pl_build_text(b, text);
+}
+
+static int pl_build_tensors(struct pl_build *b, struct pl_err *err)
+{
+    struct pl_model *m = b->m;
+    const struct pl_outline *o = b->outline;
+    m->tensor = pl_arena_alloc(&m->arena, o->n_tensor + 1, sizeof(*m->tensor));
+    if (m->tensor == NULL)
+        return pl_build_no_memory(b, err);
+    for (uint32_t i = 0; i <= o->n_layer; i++) {
+        const struct pl_outline_kind *k = &o->kind[o->of[i]];
+        for (uint32_t t = 0; t < k->n; t++) {
+            m->tensor[m->n_tensor] = k->tensor[t];
+            if (i > 0)
+                m->tensor[m->n_tensor].name = pl_build_tensor_name(b, k->tensor[t].name, i - 1);
+            m->n_tensor++;
         }
     }
-    return rc;
+    return 0;
 }
 
 /* Length of the header: counts, keys, tensor infos, padded. */
@@ -274,19 +286,25 @@ static void pl_build_path(struct pl_build *b)
     b->m->path = pl_build_text(b, path);
 }
 
-static int pl_build_types(struct pl_build *b, struct pl_err *err)
+static void pl_build_facts(const struct pl_build *b, struct pl_mix_facts *ret)
 {
-    struct pl_model *m = b->m;
     struct pl_row_layer first = {b->row, 0};
     int64_t n_head = 0;
-    uint64_t data = 0;
     (void)pl_shape_eval("n_head", true, pl_row_layer_value, &first, &n_head, NULL, NULL);
     /* as the quantiser reads it: MLA files say one key head, a first layer without attention none
      */
-    uint64_t n_head_kv = pl_model_arch_u64(m, "attention.head_count_kv", 0);
-    const struct pl_mix_facts facts = {b->row->gguf_arch, b->row->n_layer + b->row->mtp_layers,
-                                       (uint64_t)n_head,  n_head_kv,
-                                       b->row->n_expert,  b->mix->imatrix};
+    uint64_t n_head_kv = pl_model_arch_u64(b->m, "attention.head_count_kv", 0);
+    *ret = (struct pl_mix_facts){b->row->gguf_arch, b->row->n_layer + b->row->mtp_layers,
+                                 (uint64_t)n_head,  n_head_kv,
+                                 b->row->n_expert,  b->mix->imatrix};
+}
+
+static int pl_build_types(struct pl_build *b, struct pl_err *err)
+{
+    struct pl_model *m = b->m;
+    struct pl_mix_facts facts;
+    uint64_t data = 0;
+    pl_build_facts(b, &facts);
     int rc = pl_mix_apply(b->mix, &facts, m->tensor, m->n_tensor, err);
     if (rc == 0)
         rc = pl_gguf_lay_out(m->tensor, m->n_tensor, m->alignment, &data, err);
@@ -294,20 +312,15 @@ static int pl_build_types(struct pl_build *b, struct pl_err *err)
     return rc;
 }
 
-static int pl_build_no_memory(const struct pl_build *b, struct pl_err *err)
-{
-    return pl_fail(err, -ENOMEM, "%s: no memory for the model", b->row->id);
-}
-
+/* All but the tensors' types. */
 static int pl_build_run(struct pl_build *b, const struct pl_tensor_rule *const *rule,
                         uint64_t n_rule, struct pl_err *err)
 {
     struct pl_model *m = b->m;
     const struct pl_catalogue_row *r = b->row;
-    uint64_t most = (r->n_layer + r->mtp_layers + 1) * n_rule;
     m->kv = pl_arena_alloc(&m->arena, PL_CATALOGUE_KEYS_MAX, sizeof(*m->kv));
-    m->tensor = pl_arena_alloc(&m->arena, (size_t)most, sizeof(*m->tensor));
-    if (m->kv == NULL || m->tensor == NULL)
+    b->outline = pl_arena_alloc(&m->arena, 1, sizeof(*b->outline));
+    if (m->kv == NULL || b->outline == NULL)
         return pl_build_no_memory(b, err);
     pl_build_path(b);
     m->name = r->display_name;
@@ -316,14 +329,14 @@ static int pl_build_run(struct pl_build *b, const struct pl_tensor_rule *const *
     m->ghost = true;
     m->alignment = PL_CATALOGUE_ALIGNMENT;
     int rc = pl_build_arch_keys(b, err);
+    if (rc == 0)
+        rc = pl_outline_make(r, rule, n_rule, &m->arena, b->outline, err);
     if (rc == 0) {
         pl_build_tokenizer_keys(b);
         pl_build_text_lengths(b);
-        rc = pl_build_tensors(b, rule, n_rule, err);
+        rc = pl_build_tensors(b, err);
     }
-    if (rc == 0 && b->no_memory)
-        return pl_build_no_memory(b, err);
-    return rc == 0 ? pl_build_types(b, err) : rc;
+    return rc == 0 && b->no_memory ? pl_build_no_memory(b, err) : rc;
 }
 
 /* "cannot tell": what is missing, and what would do instead. */
@@ -349,9 +362,39 @@ static int pl_build_rules(const struct pl_catalogue_row *row,
         (void)PL_FMT(why, "the tensors of '%s' are not in the tables", row->gguf_arch);
     else if (row->n_layer == PL_CATALOGUE_UNKNOWN || row->n_layer == 0)
         (void)PL_FMT(why, "how many layers it has is not known");
-    else if (row->n_layer + row->mtp_layers > PL_CATALOGUE_LAYERS_MAX)
-        (void)PL_FMT(why, "more than %u layers", PL_CATALOGUE_LAYERS_MAX);
+    else if (row->mtp_layers == PL_CATALOGUE_UNKNOWN)
+        (void)PL_FMT(why, "how many layers of its own draft it has is not known");
+    else if (row->n_layer + row->mtp_layers > PL_OUTLINE_LAYERS_MAX)
+        (void)PL_FMT(why, "more than %u layers", PL_OUTLINE_LAYERS_MAX);
     return why[0] != '\0' ? pl_build_cannot(row, why, err) : 0;
+}
+
+/* b.row and b.mix are set; builds b.m. */
+static int pl_build_new(struct pl_build *b, struct pl_err *err)
+{
+    const struct pl_catalogue_row *row = b->row;
+    const struct pl_tensor_rule *rule[PL_TENSOR_RULES_MAX];
+    uint64_t n_rule = 0;
+    struct pl_err why = {0};
+    int rc = pl_build_rules(row, rule, &n_rule, err);
+    if (rc < 0)
+        return rc;
+    b->tokenizer = row->tokenizer != NULL ? pl_tokenizer_row(row->tokenizer) : NULL;
+    if (b->tokenizer == NULL)
+        return pl_fail(err, -EINVAL, "%s: unknown tokenizer", row->id);
+    b->m = calloc(1, sizeof(*b->m));
+    if (b->m == NULL)
+        return pl_build_no_memory(b, err);
+    pl_arena_init(&b->m->arena, PL_CATALOGUE_MEMORY_MAX);
+    rc = pl_build_run(b, rule, n_rule, &why);
+    if (rc == 0)
+        return 0;
+    b->m = pl_model_free(b->m);
+    if (rc == -ENODATA || rc == -ERANGE)
+        return pl_build_cannot(row, why.what, err);
+    if (err != NULL)
+        *err = why;
+    return rc;
 }
 
 int pl_catalogue_model(const struct pl_catalogue_row *row, const char *quant, struct pl_model **ret,
@@ -359,10 +402,7 @@ int pl_catalogue_model(const struct pl_catalogue_row *row, const char *quant, st
 {
     if (quant == NULL)
         quant = PL_CATALOGUE_QUANT;
-    struct pl_build b = {.row = row,
-                         .mix = pl_mix_named(quant),
-                         .tokenizer =
-                             row->tokenizer != NULL ? pl_tokenizer_row(row->tokenizer) : NULL};
+    struct pl_build b = {.row = row, .mix = pl_mix_named(quant)};
     if (b.mix == NULL) {
         const char *near = pl_mix_nearest(quant);
         (void)pl_fail(err, -EINVAL, "%s: unknown quantisation '%.40s'", row->id, quant);
@@ -372,27 +412,33 @@ int pl_catalogue_model(const struct pl_catalogue_row *row, const char *quant, st
             (void)pl_hint(err, "for example q4_k_m, q8_0, q6_k, iq4_xs or f16");
         return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
     }
-    const struct pl_tensor_rule *rule[PL_TENSOR_RULES_MAX];
-    uint64_t n_rule = 0;
-    struct pl_err why = {0};
-    int rc = pl_build_rules(row, rule, &n_rule, err);
+    int rc = pl_build_new(&b, err);
     if (rc < 0)
         return rc;
-    if (b.tokenizer == NULL)
-        return pl_fail(err, -EINVAL, "%s: unknown tokenizer", row->id);
-    b.m = calloc(1, sizeof(*b.m));
-    if (b.m == NULL)
-        return pl_fail(err, -ENOMEM, "%s: no memory for the model", row->id);
-    pl_arena_init(&b.m->arena, PL_CATALOGUE_MEMORY_MAX);
-    rc = pl_build_run(&b, rule, n_rule, &why);
+    struct pl_err why = {0};
+    rc = pl_build_types(&b, &why);
     if (rc < 0) {
         (void)pl_model_free(b.m);
-        if (rc == -ENODATA || rc == -ERANGE)
+        if (rc == -ERANGE)
             return pl_build_cannot(row, why.what, err);
         if (err != NULL)
             *err = why;
         return rc;
     }
     *ret = b.m;
+    return 0;
+}
+
+int pl_catalogue_outline(const struct pl_catalogue_row *row, struct pl_model **ret,
+                         const struct pl_outline **ret_outline, struct pl_mix_facts *ret_facts,
+                         struct pl_err *err)
+{
+    struct pl_build b = {.row = row, .mix = pl_mix_named("F16")};
+    int rc = pl_build_new(&b, err);
+    if (rc < 0)
+        return rc;
+    pl_build_facts(&b, ret_facts);
+    *ret = b.m;
+    *ret_outline = b.outline;
     return 0;
 }

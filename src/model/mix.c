@@ -124,15 +124,18 @@ int pl_mix_apply(const struct pl_mix *mix, const struct pl_mix_facts *facts,
     if (order == NULL)
         return pl_fail(err, -ENOMEM, "no memory for %llu tensors", (unsigned long long)n);
     struct pl_mix_walk walk;
+    struct pl_mix_traits t;
     pl_mix_walk_start(&walk, mix, facts);
     for (uint64_t i = 0; i < n; i++) {
         order[i] = &tensor[i];
-        pl_mix_walk_count(&walk, &tensor[i]);
+        pl_mix_traits(&tensor[i], &t);
+        pl_mix_walk_count(&walk, &t, 1);
     }
     qsort(order, n, sizeof(struct pl_tensor *), pl_mix_order);
     int rc = 0;
     for (uint64_t i = 0; i < n && rc == 0; i++) {
-        order[i]->type = pl_mix_walk_type(&walk, order[i], pl_tensor_layer(order[i]->name));
+        pl_mix_traits(order[i], &t);
+        order[i]->type = pl_mix_walk_type(&walk, &t, order[i]->ne, pl_tensor_layer(order[i]->name));
         rc = pl_mix_size(order[i], err);
     }
     free(order);

@@ -96,6 +96,7 @@ enum {
     IF_MORE = 1 << 10,   /* the first and last eighth and every third between */
     IF_MIDDLE = 1 << 11, /* neither the first nor the last eighth */
 };
+#define IF_INDEX ((uint32_t)(IF_FIRST2 | IF_FIRST4 | IF_16TH | IF_8TH | IF_MORE | IF_MIDDLE))
 
 struct pl_mix_rule {
     enum pl_class class;
@@ -176,13 +177,35 @@ static const struct pl_mix_rule pl_mix_rules[] = {
     {PL_CLASS_GATE_UP,   M_IQ3_XS,                                           IF_MIDDLE,              T_IQ3_XXS},
 };
 
+#define PL_MIX_RULES (sizeof(pl_mix_rules) / sizeof(pl_mix_rules[0]))
+
+static bool pl_mix_70b(const struct pl_mix_facts *f);
+
 void pl_mix_walk_start(struct pl_mix_walk *w, const struct pl_mix *mix,
-                       const struct pl_mix_facts *facts)
+                       const struct pl_mix_facts *f)
 {
-    *w = (struct pl_mix_walk){.mix = mix, .facts = facts, .tied = true};
+    uint64_t bit = M(mix->file_type);
+    w->mix = mix;
+    w->facts = f;
+    w->n_value = w->value = w->down = w->gate = w->up = 0;
+    w->tied = true;
+    w->eighty = pl_mix_70b(f);
+    w->fixed = 0;
+    w->fixed |= f->n_head_kv > 0 && f->n_head / f->n_head_kv >= 4 ? IF_GQA4 : 0;
+    w->fixed |= f->n_expert >= 4 ? IF_EXPERT4 : 0;
+    w->fixed |= f->n_expert == 8 ? IF_E8 : 0;
+    w->fixed |= f->imatrix ? IF_IMATRIX : IF_NO_IMATRIX;
+    w->fixed |= pl_streq(f->arch, "falcon") ? IF_FALCON : 0;
+    memset(w->n_rule, 0, sizeof(w->n_rule));
+    for (size_t r = 0; r < PL_MIX_RULES; r++) {
+        const struct pl_mix_rule *rule = &pl_mix_rules[r];
+        if ((rule->mixes & bit) != 0 && (rule->when & ~w->fixed & ~IF_INDEX) == 0 &&
+            w->n_rule[rule->class] < PL_MIX_CLASS_RULES)
+            w->rule[rule->class][w->n_rule[rule->class]++] = rule;
+    }
 }
 
-static enum pl_class pl_mix_class(const struct pl_mix_walk *w, const char *name)
+static enum pl_class pl_mix_class(const char *name)
 {
     static const struct {
         const char *part;
@@ -200,8 +223,6 @@ static enum pl_class pl_mix_class(const struct pl_mix_walk *w, const char *name)
     };
     if (pl_streq(name, "output.weight"))
         return PL_CLASS_OUTPUT;
-    if (pl_streq(name, "token_embd.weight") || pl_streq(name, "per_layer_token_embd.weight"))
-        return w->tied ? PL_CLASS_OUTPUT : PL_CLASS_EMBEDDING;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         if (strstr(name, parts[i].part) != NULL)
             return parts[i].class;
@@ -209,12 +230,10 @@ static enum pl_class pl_mix_class(const struct pl_mix_walk *w, const char *name)
     return PL_CLASS_OTHER;
 }
 
-void pl_mix_walk_count(struct pl_mix_walk *w, const struct pl_tensor *t)
+void pl_mix_walk_count(struct pl_mix_walk *w, const struct pl_mix_traits *t, uint64_t n)
 {
-    if (pl_streq(t->name, "output.weight"))
-        w->tied = false;
-    if (pl_mix_class(w, t->name) == PL_CLASS_VALUE)
-        w->n_value++;
+    w->tied &= !t->output;
+    w->n_value += t->class == PL_CLASS_VALUE ? n : 0;
 }
 
 static bool pl_name_has(const char *name, const char *const *parts)
@@ -298,14 +317,9 @@ static bool pl_mix_more(uint64_t i, uint64_t n)
 }
 
 /* The conditions that hold for index i of n. */
-static uint32_t pl_mix_holds(const struct pl_mix_facts *f, uint64_t i, uint64_t n)
+static uint32_t pl_mix_holds(uint64_t i, uint64_t n)
 {
     uint32_t h = 0;
-    h |= f->n_head_kv > 0 && f->n_head / f->n_head_kv >= 4 ? IF_GQA4 : 0;
-    h |= f->n_expert >= 4 ? IF_EXPERT4 : 0;
-    h |= f->n_expert == 8 ? IF_E8 : 0;
-    h |= f->imatrix ? IF_IMATRIX : IF_NO_IMATRIX;
-    h |= pl_streq(f->arch, "falcon") ? IF_FALCON : 0;
     h |= i < 2 ? IF_FIRST2 : 0;
     h |= i < 4 ? IF_FIRST4 : 0;
     h |= i < n / 16 ? IF_16TH : 0;
@@ -318,11 +332,12 @@ static uint32_t pl_mix_holds(const struct pl_mix_facts *f, uint64_t i, uint64_t 
 static uint32_t pl_mix_rule_type(const struct pl_mix_walk *w, enum pl_class class, uint64_t i,
                                  uint64_t n)
 {
-    uint32_t holds = pl_mix_holds(w->facts, i, n);
-    uint64_t bit = M(w->mix->file_type);
-    for (size_t r = 0; r < sizeof(pl_mix_rules) / sizeof(pl_mix_rules[0]); r++) {
-        const struct pl_mix_rule *rule = &pl_mix_rules[r];
-        if (rule->class == class && (rule->mixes & bit) != 0 && (rule->when & ~holds) == 0)
+    if (w->n_rule[class] == 0)
+        return w->mix->default_type;
+    uint32_t holds = w->fixed | pl_mix_holds(i, n);
+    for (uint32_t r = 0; r < w->n_rule[class]; r++) {
+        const struct pl_mix_rule *rule = w->rule[class][r];
+        if ((rule->when & ~holds) == 0)
             return rule->type != T_F32 ? rule->type : w->mix->default_type;
     }
     return w->mix->default_type;
@@ -345,40 +360,37 @@ static uint32_t pl_mix_value_type(struct pl_mix_walk *w)
 {
     uint32_t type = pl_mix_rule_type(w, PL_CLASS_VALUE, w->value++, w->n_value);
     bool low = (M(w->mix->file_type) & M_LOW) != 0;
-    if (!low && pl_mix_70b(w->facts) && (type == T_Q3_K || type == T_Q4_K))
+    if (!low && w->eighty && (type == T_Q3_K || type == T_Q4_K))
         type = T_Q5_K;
     return type;
 }
 
-static uint32_t pl_mix_output_type(const struct pl_mix_walk *w, const struct pl_tensor *t)
+static uint32_t pl_mix_output_type(const struct pl_mix_walk *w, const uint64_t *ne)
 {
     const struct pl_tensor_type *type = pl_tensor_type(w->mix->default_type);
     uint64_t bit = M(w->mix->file_type);
-    if (bit == M_MXFP4 || bit == M_Q8_0 || pl_streq(w->facts->arch, "falcon") ||
-        t->ne[0] % type->block_elements != 0)
+    if (bit == M_MXFP4 || bit == M_Q8_0 || (w->fixed & IF_FALCON) != 0 ||
+        ne[0] % type->block_elements != 0)
         return T_Q8_0;
     return (bit & (M_LOW | M_IQ3_XXS)) != 0 ? T_Q5_K : T_Q6_K;
 }
 
 /* Feed-forward classes: with experts the index is the layer, except in the low mixes. */
-static uint32_t pl_mix_ffn_type(struct pl_mix_walk *w, const char *name, enum pl_class class,
-                                int64_t layer)
+static uint32_t pl_mix_ffn_type(struct pl_mix_walk *w, const struct pl_mix_traits *t, int64_t layer)
 {
-    uint64_t *count = class == PL_CLASS_DOWN           ? &w->down
-                      : strstr(name, "ffn_up") != NULL ? &w->up
-                                                       : &w->gate;
+    uint64_t *count = t->class == PL_CLASS_DOWN ? &w->down : t->up ? &w->up : &w->gate;
     bool low = (M(w->mix->file_type) & M_LOW) != 0;
     uint64_t i = (*count)++;
     if (w->facts->n_expert > 1 && !low && layer >= 0)
         i = (uint64_t)layer;
-    return pl_mix_rule_type(w, class, i, w->facts->n_layer);
+    return pl_mix_rule_type(w, (enum pl_class)t->class, i, w->facts->n_layer);
 }
 
 /* llama-quant.cpp, tensor_type_fallback: rows that are not whole blocks. */
-static uint32_t pl_mix_fallback(uint32_t type, const struct pl_tensor *t)
+static uint32_t pl_mix_fallback(uint32_t type, const uint64_t *ne)
 {
     const struct pl_tensor_type *wanted = pl_tensor_type(type);
-    if (t->ne[0] % wanted->block_elements == 0)
+    if (ne[0] % wanted->block_elements == 0)
         return type;
     switch (type) {
     case T_IQ1_S:
@@ -410,31 +422,50 @@ static uint32_t pl_mix_fallback(uint32_t type, const struct pl_tensor *t)
     default:
         return type; /* llama-quantize stops here; the caller finds that it cannot be sized */
     }
-    return t->ne[0] % pl_tensor_type(type)->block_elements == 0 ? type : T_F16;
+    return ne[0] % pl_tensor_type(type)->block_elements == 0 ? type : T_F16;
 }
 
-uint32_t pl_mix_walk_type(struct pl_mix_walk *w, const struct pl_tensor *t, int64_t layer)
+/* Whole blocks of 256 suit every type. */
+#define PL_MIX_BLOCK_MOST 256u
+
+void pl_mix_traits(const struct pl_tensor *t, struct pl_mix_traits *ret)
+{
+    *ret = (struct pl_mix_traits){
+        .class = (uint8_t)pl_mix_class(t->name),
+        .token = pl_streq(t->name, "token_embd.weight") ||
+                 pl_streq(t->name, "per_layer_token_embd.weight"),
+        .output = pl_streq(t->name, "output.weight"),
+        .stored_f32 = pl_mix_stored_f32(t),
+        .quantised = pl_mix_quantised(t),
+        .up = strstr(t->name, "ffn_up") != NULL,
+    };
+}
+
+uint32_t pl_mix_walk_type(struct pl_mix_walk *w, const struct pl_mix_traits *t, const uint64_t *ne,
+                          int64_t layer)
 {
     uint32_t base = w->mix->default_type;
     bool plain = base == T_F32 || base == T_F16 || base == T_BF16;
     /* the quantiser takes what the converter kept as F32, where no rule of its own spares it */
-    if (pl_mix_stored_f32(t) && (plain || !pl_mix_quantised(t)))
+    if (t->stored_f32 && (plain || !t->quantised))
         return T_F32;
     if (plain)
         return base;
-    if (!pl_mix_quantised(t))
+    if (!t->quantised)
         return T_F16;
-    enum pl_class class = pl_mix_class(w, t->name);
+    enum pl_class class = !t->token ? (enum pl_class)t->class
+                          : w->tied ? PL_CLASS_OUTPUT
+                                    : PL_CLASS_EMBEDDING;
     uint32_t type = base;
     if (class == PL_CLASS_OUTPUT)
-        type = pl_mix_output_type(w, t);
+        type = pl_mix_output_type(w, ne);
     else if (M(w->mix->file_type) == M_MXFP4)
-        type = t->ne[2] > 1 ? T_MXFP4 : T_Q8_0;
+        type = ne[2] > 1 ? T_MXFP4 : T_Q8_0;
     else if (class == PL_CLASS_VALUE)
         type = pl_mix_value_type(w);
     else if (class == PL_CLASS_DOWN || class == PL_CLASS_GATE_UP)
-        type = pl_mix_ffn_type(w, t->name, class, layer);
+        type = pl_mix_ffn_type(w, t, layer);
     else
         type = pl_mix_rule_type(w, class, 0, w->facts->n_layer);
-    return pl_mix_fallback(type, t);
+    return ne[0] % PL_MIX_BLOCK_MOST == 0 ? type : pl_mix_fallback(type, ne);
 }

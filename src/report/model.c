@@ -2,6 +2,7 @@
 
 #include "base/table.h"
 #include "base/units.h"
+#include "report/quants.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -243,6 +244,10 @@ void pl_report_model_text(struct pl_str *out, const struct pl_model *m,
     pl_text_shape(out, d);
     pl_text_tokenizer(out, &d->tokenizer);
     pl_text_types(out, d, view->colour);
+    if (d->kind == PL_MODEL_WHOLE) {
+        pl_str_add(out, "\n");
+        pl_quality_text(pl_model_file_type(m), view->catalogue_id, out);
+    }
     if (d->n_warning > 0)
         pl_str_add(out, "\n");
     for (uint32_t i = 0; i < d->n_warning; i++)
@@ -394,6 +399,8 @@ void pl_report_model_json(struct pl_json *j, const struct pl_model *m,
     for (uint32_t i = 0; i < d->n_warning; i++)
         pl_json_str(j, NULL, d->warning[i]);
     pl_json_end(j);
+    if (d->kind == PL_MODEL_WHOLE)
+        pl_quality_json(j, "quality", pl_model_file_type(m), view->catalogue_id);
     if (view->keys)
         pl_json_keys(j, m);
     if (view->tensors)

@@ -12,6 +12,7 @@ struct pl_model_view {
     bool tensors; /* list every tensor */
     bool keys;    /* list every key, values cut */
     bool colour;
+    const char *catalogue_id; /* of the same model, for its scores; NULL: none known */
 };
 
 /* inspect's page, and its object of schema plimsoll.inspect/1. */

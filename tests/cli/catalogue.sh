@@ -10,7 +10,7 @@ run "$PLIMSOLL" models
 is "lists the catalogue: exit 0" "$status" 0
 like "as many rows as the table" "$out" "^$(count 1) of $(count 1) models"
 like "a mixture of experts: active parameters beside" "$out" "^qwen3-30b-a3b +30\.5B \(3\.3"
-like "a quality that nobody measured is unknown" "$out" "unknown$"
+like "a quality that nobody measured is unknown" "$out" "unknown +catalogue$"
 
 run "$PLIMSOLL" models --kind embed
 like "--kind" "$out" "^$(count '$c["kind"] == "embed"') of"

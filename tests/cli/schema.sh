@@ -64,6 +64,9 @@ fi
 
 if offers models; then
     valid "models: some" models qwen3
+    valid "models: those that fit" models --fits --kind embed
+    valid "models: the quantisations" models --quants --nominal
+    valid "estimate: the rule of thumb" estimate qwen3-8b --rule-of-thumb
 fi
 if offers machines; then
     valid "machines: none" machines

@@ -4,6 +4,8 @@
 #include "domain/tensor_type.h"
 #include "model/catalogue.h"
 #include "model/mix.h"
+#include "model/outline.h"
+#include "model/quants.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -158,12 +160,48 @@ static void order_and_limits(void **state)
     assert_int_equal(pl_mix_apply(mix, &facts, t, 0, &err), 0);
 }
 
+/* The sums over an outline are those of the tensors one by one: another walk, in another order. */
+static void outlines_agree(void **state)
+{
+    size_t n_row = 0, n_mix = 0, compared = 0;
+    const struct pl_catalogue_row *row = pl_catalogue(&n_row);
+    const struct pl_mix *mix = pl_mixes(&n_mix);
+    (void)state;
+    for (size_t i = 0; i < n_row; i++) {
+        struct pl_model *m = NULL;
+        const struct pl_outline *o = NULL;
+        struct pl_mix_facts facts;
+        if (pl_catalogue_outline(&row[i], &m, &o, &facts, NULL) < 0)
+            continue;
+        for (size_t k = i % 5; k < n_mix; k += 5) { /* each mix meets a fifth of the rows */
+            struct pl_model *slow = NULL;
+            uint64_t sum = 0, own = 0;
+            facts.imatrix = mix[k].imatrix;
+            int rc = pl_outline_bytes(o, &mix[k], &facts, &sum, NULL);
+            assert_int_equal(rc, pl_catalogue_model(&row[i], mix[k].name, &slow, NULL));
+            if (rc < 0)
+                continue;
+            compared++;
+            if (sum != pl_model_tensor_bytes(slow))
+                fail_msg("%s %s: %" PRIu64 ", not %" PRIu64, row[i].id, mix[k].name, sum,
+                         pl_model_tensor_bytes(slow));
+            /* and what a header alone says of itself in another mix */
+            assert_int_equal(pl_quant_model_bytes(&mix[k], slow, &own, NULL), 0);
+            assert_int_equal(own, sum);
+            (void)pl_model_free(slow);
+        }
+        (void)pl_model_free(m);
+    }
+    assert_true(compared > 2000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_sums), cmocka_unit_test(ungrouped_heads),
         cmocka_unit_test(every_mix),      cmocka_unit_test(fallbacks),
         cmocka_unit_test(names),          cmocka_unit_test(order_and_limits),
+        cmocka_unit_test(outlines_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "model/names.h"
+#include "model/quants.h"
 
 #include <errno.h>
 #include <string.h>
@@ -74,13 +75,37 @@ static void every_row(void **state)
     }
 }
 
+static void sizes_in_names(void **state)
+{
+    static const struct {
+        const char *name;
+        double total, active;
+    } cases[] = {
+        {"Qwen3-235B-A22B",                   235e9, 22e9},
+        {"Qwen/Qwen3-30B-A3B-GGUF",           30e9,  3e9 },
+        {"qwen2.5-7b",                        7e9,   0   },
+        {"gemma-3-270m",                      270e6, 0   },
+        {"Qwen3 0.6B",                        0.6e9, 0   },
+        {"llama-3.1-8b-instruct-q4_k_m.gguf", 8e9,   0   },
+        {"mixtral-8x7b",                      0,     0   },
+        {"a3b",                               0,     0   },
+        {"gpt-oss",                           0,     0   },
+        {"",                                  0,     0   },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct pl_name_size s = pl_name_size(cases[i].name);
+        if (s.total < cases[i].total || s.total > cases[i].total || s.active < cases[i].active ||
+            s.active > cases[i].active)
+            fail_msg("%s: %g, %g", cases[i].name, s.total, s.active);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_people_write),
-        cmocka_unit_test(several),
-        cmocka_unit_test(none),
-        cmocka_unit_test(every_row),
+        cmocka_unit_test(as_people_write), cmocka_unit_test(several),        cmocka_unit_test(none),
+        cmocka_unit_test(every_row),       cmocka_unit_test(sizes_in_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
