@@ -125,7 +125,8 @@ static int pl_estimate_model(const struct pl_cli *cli, struct pl_model **ret, st
     const struct pl_open_options o = {.offline = pl_cli_offline(cli), .quant = "bf16"};
     if (cli->engine == NULL)
         return pl_cli_model(cli, cli->arg[0], NULL, ret, err);
-    return pl_model_open_with(cli->arg[0], &o, ret, err);
+    int rc = pl_cli_catalogue(cli, err);
+    return rc < 0 ? rc : pl_model_open_with(cli->arg[0], &o, ret, err);
 }
 
 static int pl_estimate_run(struct pl_cli *cli, struct pl_err *err)
@@ -172,7 +173,7 @@ static const struct pl_opt pl_estimate_opts[] = {
     {"oracle",                                                     0, PL_OPT_FLAG, NULL, "ask the installed engine too, and show both"},
     {"engine", 0, PL_OPT_PATH, "NAME|PATH",
       "transformers, vllm ...: that engine, by its own flags; with --oracle: llama-server, or a "
-      "folder that holds it"},
+     "folder that holds it"},
     {"strict",                                                         0, PL_OPT_FLAG, NULL, "fragile counts as does not fit (exit 1)"},
     PL_CLI_MODEL_OPTS,
     PL_CLI_THUMB_OPT,
