@@ -90,10 +90,32 @@ static void pl_fuzz_promises(const struct pl_model *m, const struct pl_footprint
     pl_fuzz_check(p->part[PL_PART_WEIGHTS].likely <= m->file_bytes);
     pl_fuzz_check(!pl_known(p->steady) || p->steady.likely >= p->part[PL_PART_KV].likely);
     pl_fuzz_check(!pl_known(p->steady) || p->peak.high >= p->steady.high);
-    struct pl_rate bandwidth = {1e9, 1e9, 1e9, PL_SOURCE_MEASURED, PL_STATE_PLAIN, "fuzz"};
-    struct pl_rate v =
-        pl_llamacpp_decode_rate(m, r, p->part[PL_PART_KV].likely, r->n_ctx_seq, bandwidth);
+}
+
+static void pl_fuzz_rate(struct pl_rate v)
+{
     pl_fuzz_check(v.low <= v.likely && v.likely <= v.high && v.low >= 0);
+    pl_fuzz_check(v.source != PL_SOURCE_UNKNOWN || v.why != NULL);
+}
+
+static void pl_fuzz_speed(const struct pl_model *m, const struct pl_settings *s,
+                          const struct pl_llamacpp_host *host, const struct pl_resolved *r)
+{
+    static struct pl_speed v;
+    struct pl_rate rate = {1e9, 1e9, 1e9, PL_SOURCE_MEASURED, PL_STATE_PLAIN, "fuzz"};
+    struct pl_speed_machine in = {
+        .host = {.bandwidth = rate, .cpu = host->cpu}
+    };
+    if (host->cpu != NULL)
+        in.host.int8 = in.host.fma = rate;
+    if (pl_llamacpp_speed(m, s, host, r, &in, 512, &v, NULL) < 0)
+        return;
+    pl_fuzz_rate(v.prefill);
+    pl_fuzz_rate(v.decode);
+    pl_fuzz_rate(v.decode_all);
+    pl_fuzz_check(v.roof <= 0 || v.decode.high <= v.roof * 1.0001);
+    for (uint32_t i = 0; i < v.n_depth; i++)
+        pl_fuzz_rate(v.decode_at[i]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -115,6 +137,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         int rc = pl_llamacpp_footprint(m, &s, &host, &f, &r, &err);
         if (rc == 0)
             pl_fuzz_promises(m, &f, &r);
+        if (rc == 0)
+            pl_fuzz_speed(m, &s, &host, &r);
         else
             pl_fuzz_check(rc < 0 && err.code == rc && err.what[0] != '\0');
     }

@@ -178,7 +178,7 @@ static const struct pl_opt pl_assess_opts[] = {
      "with --capture: leave names, addresses and serial numbers in"},
     {"force",                                                              '\0', PL_OPT_FLAG, NULL, "with --capture: replace FILE"},
     {"model-dir",                                                           '\0', PL_OPT_PATH, "DIR", "where models are kept (PLIMSOLL_MODELS, ~/models, .)"},
-    {"bandwidth", '\0', PL_OPT_FLAG, NULL, "measure memory bandwidth now (half a second)"},
+    {"bandwidth", '\0', PL_OPT_FLAG, NULL, "measure memory bandwidth and arithmetic now (a second)"},
     {"no-bandwidth",                                                            '\0', PL_OPT_FLAG, NULL, "leave bandwidth unknown, remembered or not"},
     {"storage",                                                           '\0', PL_OPT_FLAG, NULL,
      "time a read of the disk below the model folder (half a second)"},

@@ -62,9 +62,23 @@ static void pl_check_governor(const struct pl_patient *p, struct pl_finding *ret
         pl_find(ret, PL_LEVEL_OK, NULL, NULL, "frequency governor %s", text);
 }
 
+static void pl_check_rates(const struct pl_patient *p, struct pl_finding *ret)
+{
+    const struct pl_pool *ram = pl_machine_pool_const(p->m, "ram");
+    bool memory = ram != NULL && ram->bandwidth.source == PL_SOURCE_MEASURED;
+    if (memory && p->m->cpu.int8.source == PL_SOURCE_MEASURED)
+        pl_find(ret, PL_LEVEL_OK, NULL, NULL, "%.1f GB/s, %.0f G operations a second",
+                ram->bandwidth.likely / 1e9, p->m->cpu.int8.likely / 1e9);
+    else
+        pl_find(ret, PL_LEVEL_NOTE, "the speed of models on the processor is only guessed",
+                "plimsoll assess --bandwidth", "%s not measured yet",
+                memory ? "arithmetic is" : "memory bandwidth and arithmetic are");
+}
+
 const struct pl_check pl_checks_cpu[] = {
     {"cpu-extensions",                 "processor", "instructions that models need", pl_check_simd},
     {"cpu-share", "processor", "processors that may be used", pl_check_share},
     {"cpu-governor",                                "processor", "frequency governor", pl_check_governor},
-    {0                    },
+    {"cpu-rates",                     "processor", "measured speed", pl_check_rates},
+    {0                 },
 };

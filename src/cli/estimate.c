@@ -15,6 +15,7 @@
 #include "model/open.h"
 #include "report/forecast.h"
 #include "report/projection.h"
+#include "report/speed.h"
 #include "report/terms.h"
 
 #include <errno.h>
@@ -75,6 +76,8 @@ static void pl_estimate_print(struct pl_cli *cli, const struct pl_forecast *f,
         pl_cli_forecast_quality(cli, f, NULL);
         if (terms != NULL)
             pl_terms_text(terms, colour, &cli->out);
+        if (terms != NULL)
+            pl_speed_why_text(&f->speed, colour, &cli->out);
         if (o->asked)
             pl_projection_text(&o->said, &f->footprint, colour, &cli->out);
         return;

@@ -7,6 +7,7 @@
 #include "ledger/ledger.h"
 #include "machine/assess.h"
 #include "machine/capture.h"
+#include "machine/compute.h"
 #include "machine/device_machine.h"
 #include "machine/machine_file.h"
 #include "machine/registry.h"
@@ -34,12 +35,18 @@ const char *pl_cli_model_dir(char out[PL_PATH_TEXT_MAX])
 int pl_cli_bandwidth_remembered(const void *ctx, char *out, size_t size)
 {
     struct pl_ledger *ledger = NULL;
-    struct pl_rate one = {0}, all = {0};
+    struct pl_rate one = {0}, all = {0}, int8 = {0}, fma = {0};
     struct pl_err err = {0};
     int64_t when = 0;
     int rc = pl_ledger_open(NULL, PL_LEDGER_READ, &ledger, &err);
     if (rc == 0)
         rc = pl_ledger_bandwidth_get(ledger, ctx, &one, &all, &when, &err);
+    if (rc == 0)
+        rc = pl_ledger_compute_get(ledger, ctx, &int8, &fma, &err);
+    uint32_t kind = 0; /* the ledger's own text ends with its handle */
+    while (kind + 1 < PL_COMPUTE_KINDS && int8.why != NULL &&
+           !pl_streq(pl_compute_why(false, kind), int8.why))
+        kind++;
     ledger = pl_ledger_close(ledger);
     if (rc < 0) {
         (void)pl_fmt(out, size, "failed %.110s", err.what);
@@ -49,6 +56,10 @@ int pl_cli_bandwidth_remembered(const void *ctx, char *out, size_t size)
         return -ENODATA;
     bool fits = pl_fmt(out, size, "%.17g %.17g %.17g %.17g %.17g %.17g %lld", one.low, one.likely,
                        one.high, all.low, all.likely, all.high, (long long)when);
+    size_t n = strlen(out);
+    if (fits && int8.source == PL_SOURCE_MEASURED && fma.source == PL_SOURCE_MEASURED)
+        fits = pl_fmt(out + n, size - n, " %.17g %.17g %.17g %.17g %.17g %.17g %u", int8.low,
+                      int8.likely, int8.high, fma.low, fma.likely, fma.high, kind);
     return fits ? 0 : -E2BIG;
 }
 
@@ -67,6 +78,8 @@ void pl_cli_bandwidth_keep(struct pl_machine *m)
     if (rc == 0)
         rc = pl_ledger_bandwidth_put(ledger, m->id, ram->bandwidth_one, ram->bandwidth,
                                      pl_utc_now(), &err);
+    if (rc == 0 && m->cpu.int8.source == PL_SOURCE_MEASURED)
+        rc = pl_ledger_compute_put(ledger, m->id, m->cpu.int8, m->cpu.fma, pl_utc_now(), &err);
     if (rc < 0)
         pl_machine_note(m, "bandwidth is not remembered: %.120s", err.what);
     ledger = pl_ledger_close(ledger);

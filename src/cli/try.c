@@ -98,13 +98,15 @@ static int pl_try_check(struct pl_try *t, struct pl_err *err)
     return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
 }
 
-/* Memory bandwidth as the ledger remembers it, or by the short probe: speed is predicted from it.
- */
+/* Memory bandwidth and arithmetic as the ledger remembers them, or by the short probe: speed is
+ * predicted from them. */
 static void pl_try_bandwidth(struct pl_try *t)
 {
     const struct pl_pool *ram = pl_machine_pool_const(&t->machine, "ram");
-    if (ram == NULL || ram->bandwidth.source != PL_SOURCE_UNKNOWN)
+    if (ram == NULL || (ram->bandwidth.source == PL_SOURCE_MEASURED &&
+                        t->machine.cpu.int8.source == PL_SOURCE_MEASURED))
         return;
+    pl_progress("measuring memory bandwidth and arithmetic, once for this machine");
     if (pl_assess(&(struct pl_assess_options){.bandwidth = true}, &t->machine, NULL) == 0 &&
         t->ledger != NULL)
         pl_cli_bandwidth_keep(&t->machine);

@@ -10,6 +10,7 @@
 #include "domain/run.h"
 #include "domain/setting_table.h"
 #include "domain/settings.h"
+#include "domain/speed.h"
 
 struct pl_forecast {
     const struct pl_model *model;     /* borrowed */
@@ -26,8 +27,9 @@ struct pl_forecast {
     const char *formulas;            /* the engine version they were proved against */
     struct pl_footprint footprint;
     struct pl_judgement judgement;
-    struct pl_rate prefill, decode; /* tokens per second of one slot */
-    const char *cited_as;           /* how near the cited run is; NULL = none is remembered */
+    struct pl_rate prefill, decode; /* tokens per second of one slot: of speed */
+    struct pl_speed speed;
+    const char *cited_as; /* how near the cited run is; NULL = none is remembered */
     struct pl_run cited;
 };
 

@@ -56,6 +56,8 @@ struct pl_cpu {
                                   them */
     struct pl_cache cache[PL_CACHES_MAX];
     uint32_t n_cache;
+    struct pl_rate int8, fma; /* operations per second, all threads: dot products of 8-bit integers,
+                                 and of 16-bit floats; machine/compute.h */
 };
 
 struct pl_storage {

@@ -45,6 +45,20 @@ int pl_ledger_bandwidth_put(struct pl_ledger *l, const char *machine_id, struct 
     return status;
 }
 
+int pl_ledger_compute_put(struct pl_ledger *l, const char *machine_id, struct pl_rate int8,
+                          struct pl_rate fma, int64_t when_unix, struct pl_err *err)
+{
+    if (l->mode != PL_LEDGER_WRITE || machine_id[0] == '\0')
+        return pl_fail(
+            err, -EINVAL,
+            "cannot store the rates of the CPU: the ledger was opened for reading, or the "
+            "machine has no identity");
+    int rc = pl_put_fact(l, machine_id, "int8_all", int8, when_unix);
+    if (rc == SQLITE_OK)
+        rc = pl_put_fact(l, machine_id, "fma_all", fma, when_unix);
+    return rc == SQLITE_OK ? 0 : pl_sql_fail(l, rc, "write to", err);
+}
+
 static int pl_get_fact(struct pl_ledger *l, const char *machine_id, const char *fact,
                        struct pl_rate *ret, int64_t *ret_when)
 {
@@ -75,5 +89,18 @@ int pl_ledger_bandwidth_get(struct pl_ledger *l, const char *machine_id, struct 
     int rc = pl_get_fact(l, machine_id, "bandwidth_one", ret_one, ret_when);
     if (rc == SQLITE_OK)
         rc = pl_get_fact(l, machine_id, "bandwidth_all", ret_all, ret_when);
+    return rc == SQLITE_OK ? 0 : pl_sql_fail(l, rc, "read", err);
+}
+
+int pl_ledger_compute_get(struct pl_ledger *l, const char *machine_id, struct pl_rate *ret_int8,
+                          struct pl_rate *ret_fma, struct pl_err *err)
+{
+    int64_t when = 0;
+    *ret_int8 = *ret_fma = (struct pl_rate){0};
+    if (l->db == NULL)
+        return 0;
+    int rc = pl_get_fact(l, machine_id, "int8_all", ret_int8, &when);
+    if (rc == SQLITE_OK)
+        rc = pl_get_fact(l, machine_id, "fma_all", ret_fma, &when);
     return rc == SQLITE_OK ? 0 : pl_sql_fail(l, rc, "read", err);
 }

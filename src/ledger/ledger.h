@@ -80,5 +80,10 @@ int pl_ledger_bandwidth_put(struct pl_ledger *l, const char *machine_id, struct 
                             struct pl_rate all, int64_t when_unix, struct pl_err *err);
 int pl_ledger_bandwidth_get(struct pl_ledger *l, const char *machine_id, struct pl_rate *ret_one,
                             struct pl_rate *ret_all, int64_t *ret_when, struct pl_err *err);
+/* The same for the arithmetic of its CPU, operations per second (machine/compute.h). */
+int pl_ledger_compute_put(struct pl_ledger *l, const char *machine_id, struct pl_rate int8,
+                          struct pl_rate fma, int64_t when_unix, struct pl_err *err);
+int pl_ledger_compute_get(struct pl_ledger *l, const char *machine_id, struct pl_rate *ret_int8,
+                          struct pl_rate *ret_fma, struct pl_err *err);
 
 #endif

@@ -23,6 +23,7 @@ const struct pl_probe *const pl_probes[] = {
     &pl_probe_storage,
     &pl_probe_endpoints,
     &pl_probe_bandwidth,
+    &pl_probe_compute,
     &pl_probe_alloc,
     &pl_probe_drm,
     &pl_probe_jetson,

@@ -26,14 +26,14 @@ struct pl_assess_options {
     const char *const *endpoint;
     uint32_t n_endpoint;
     bool wake;      /* ask devices that are asleep too, which wakes them */
-    bool bandwidth; /* measure memory bandwidth: about half a second, this system only */
+    bool bandwidth; /* measure memory bandwidth and arithmetic: about a second, this system only */
     /* When each probe began, milliseconds since 1970, in the order of the table; 0 = not known (a
      * dump does not say). Room for PL_PROBES_MAX, or NULL. */
     uint64_t *times;
     struct pl_tape *tape; /* everything read is recorded here; NULL = not */
     /* What was measured of this machine before (ctx is its id): six numbers, "LOW LIKELY HIGH" of
      * one core and of all, and when (seconds since 1970); or "failed WHY". NULL or -ENODATA:
-     * nothing is remembered. */
+     * nothing is remembered. May be followed by seven more, of machine/probe_compute.c. */
     pl_live_ask remembered;
     bool no_bandwidth;  /* leave bandwidth unknown, also where the device data declares it */
     const char *alloc;  /* try out the largest block of this pool ("ram", "locked", "gpu0", "cuda",

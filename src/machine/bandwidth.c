@@ -3,11 +3,10 @@
 #include "base/checked.h"
 #include "base/clock.h"
 #include "base/units.h"
-#include "sys/cpulist.h"
+#include "machine/team.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,7 +22,6 @@ const char *const pl_bandwidth_why[PL_BANDWIDTH_WHYS] = {
 #define PL_BW_TOTAL_MIN (32 * PL_MIB)   /* less says nothing: it may fit a cache we do not see */
 #define PL_BW_TOTAL_WANT (256 * PL_MIB) /* where the caches are small or unknown */
 #define PL_BW_CACHES 4                  /* buffers are this many times the last-level caches */
-#define PL_BW_THREADS_MAX 1024
 #define PL_BW_PASSES_MIN 3
 #define PL_BW_PASSES_MAX 64
 #define PL_BW_TIME_NS (150 * PL_MS_NS) /* of passes; touching the memory comes on top */
@@ -80,18 +78,6 @@ static const pl_lane *pl_bw_map(size_t bytes)
     return p;
 }
 
-static void pl_bw_pin(uint32_t cpu)
-{
-    cpu_set_t *set = CPU_ALLOC(PL_CPUS_MAX);
-    size_t size = CPU_ALLOC_SIZE(PL_CPUS_MAX);
-    if (set == NULL)
-        return;
-    CPU_ZERO_S(size, set);
-    CPU_SET_S(cpu, size, set);
-    (void)sched_setaffinity(0, size, set); /* unpinned is slower, not wrong */
-    CPU_FREE(set);
-}
-
 /* The first thread times a pass of all, and decides whether another follows. */
 static void pl_bw_passes(struct pl_bw_worker *w)
 {
@@ -128,7 +114,7 @@ static void *pl_bw_thread(void *arg)
     (void)pthread_mutex_unlock(&t->lock);
     if (!go)
         return NULL;
-    pl_bw_pin(w->cpu);
+    pl_team_pin(w->cpu);
     w->data = pl_bw_map(t->slice);
     pl_bw_passes(w);
     return NULL;
@@ -204,22 +190,6 @@ static int pl_bw_team(const uint32_t *cpu, uint32_t n, uint64_t total, bool enou
     return 0;
 }
 
-/* CPUs of this process' affinity, at most max. */
-static uint32_t pl_bw_cpus(uint32_t *cpu, uint32_t max)
-{
-    cpu_set_t *set = CPU_ALLOC(PL_CPUS_MAX);
-    size_t size = CPU_ALLOC_SIZE(PL_CPUS_MAX);
-    uint32_t n = 0;
-    if (set != NULL && sched_getaffinity(0, size, set) == 0) {
-        for (uint32_t i = 0; i < PL_CPUS_MAX && n < max; i++) {
-            if (CPU_ISSET_S(i, size, set))
-                cpu[n++] = i;
-        }
-    }
-    CPU_FREE(set);
-    return n;
-}
-
 /* Bytes of the highest cache level: of one instance, and of all. */
 static void pl_bw_cache(const struct pl_cpu *c, uint64_t *ret_one, uint64_t *ret_all)
 {
@@ -249,12 +219,9 @@ static uint64_t pl_bw_size(uint64_t cache, uint64_t most, bool *ret_enough)
 int pl_bandwidth_measure(const struct pl_machine *m, uint64_t available, struct pl_rate *ret_one,
                          struct pl_rate *ret_all, struct pl_err *err)
 {
-    uint32_t cpu[PL_BW_THREADS_MAX];
-    uint32_t max = PL_BW_THREADS_MAX;
+    uint32_t cpu[PL_TEAM_MAX];
     uint64_t cache_one = 0, cache_all = 0;
-    if (m->cpu.quota_cpus > 0 && m->cpu.quota_cpus < max)
-        max = m->cpu.quota_cpus < 1 ? 1 : (uint32_t)m->cpu.quota_cpus;
-    uint32_t n = pl_bw_cpus(cpu, max);
+    uint32_t n = pl_team_cpus(&m->cpu, cpu, PL_TEAM_MAX);
     uint64_t most = available / 8 < PL_BW_TOTAL_MAX ? available / 8 : PL_BW_TOTAL_MAX;
     if (n == 0)
         return pl_fail(err, -ENOTSUP, "cannot measure memory bandwidth: no CPU list");

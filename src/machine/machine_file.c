@@ -213,6 +213,23 @@ static uint32_t pl_count_in(pl_jval object, const char *key)
 }
 
 /* The words of the list as one text; what is no word, or does not fit, is dropped. */
+/* A rate that is no bytes; what makes no sense is unknown. */
+static void pl_speed_in(pl_jval v, struct pl_rate *ret)
+{
+    struct pl_rate r = {0};
+    *ret = (struct pl_rate){.why = "the machine file does not say"};
+    if (!pl_jnum(pl_jget(v, "value"), &r.likely) || !(r.likely > 0) || !(r.likely < 1e18))
+        return;
+    r.low = r.high = r.likely;
+    (void)pl_jnum(pl_jget(v, "low"), &r.low);
+    (void)pl_jnum(pl_jget(v, "high"), &r.high);
+    r.source = pl_source_of(pl_jstr(pl_jget(v, "source"), "declared"));
+    r.why = "as the machine file says";
+    if (r.low > 0 && r.low <= r.likely && r.likely <= r.high && r.high < 1e18 &&
+        r.source != PL_SOURCE_UNKNOWN)
+        *ret = r;
+}
+
 static void pl_isa_in(pl_jval list, struct pl_cpu *c)
 {
     for (size_t i = 0; i < pl_jlen(list); i++) {
@@ -237,6 +254,8 @@ static void pl_cpu_in(pl_jval v, struct pl_cpu *c)
     c->threads_allowed = pl_count_in(v, "threads_allowed");
     if (pl_jnum(pl_jget(v, "quota_cpus"), &quota) && quota > 0)
         c->quota_cpus = quota;
+    pl_speed_in(pl_jget(v, "int8_operations_per_second"), &c->int8);
+    pl_speed_in(pl_jget(v, "float_operations_per_second"), &c->fma);
     pl_isa_in(pl_jget(v, "isa"), c);
     pl_jval list = pl_jget(v, "caches");
     for (size_t i = 0; i < pl_jlen(list) && c->n_cache < PL_CACHES_MAX; i++) {

@@ -87,7 +87,7 @@ static void pl_bandwidth_before(const struct pl_probe_input *in, struct pl_machi
     /* the ledger's own texts end with its handle */
     struct pl_rate one = {.why = "measured on this machine before, kept in the ledger: one core"};
     struct pl_rate all = {.why = "measured on this machine before, kept in the ledger: all cores"};
-    char text[256], date[PL_TIME_TEXT_MAX];
+    char text[512], date[PL_TIME_TEXT_MAX];
     int64_t when = 0;
     if (pl_live(in->root, "bandwidth.remembered", in->options->remembered, m->id, text,
                 sizeof(text)) < 0)

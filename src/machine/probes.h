@@ -16,6 +16,7 @@ extern const struct pl_probe pl_probe_nvidia;
 extern const struct pl_probe pl_probe_endpoints;
 extern const struct pl_probe pl_probe_storage;
 extern const struct pl_probe pl_probe_bandwidth;
+extern const struct pl_probe pl_probe_compute;
 extern const struct pl_probe pl_probe_alloc;
 extern const struct pl_probe pl_probe_drm;
 extern const struct pl_probe pl_probe_jetson;

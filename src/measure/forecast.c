@@ -5,14 +5,13 @@
 #include "base/units.h"
 #include "engine/llamacpp/footprint.h"
 #include "engine/llamacpp/settings.h"
-#include "engine/llamacpp/speed.h"
 #include "measure/extras.h"
+#include "measure/speed.h"
 
 #include <ctype.h>
 #include <string.h>
 
 #define PL_FIT_TARGET PL_GIB /* common/common.h, fit_params_target */
-#define PL_SPEED_DEPTH 512   /* context at which decode speed is quoted, like the prompt of `try` */
 
 /* What names a model for people and for the ledger: "qwen3-8b" and "Q4_K_M" of a catalogue spec, or
  * the file's own name and type. */
@@ -145,14 +144,7 @@ int pl_forecast_make(const struct pl_model *model, const struct pl_settings *set
     pl_forecast_shortened(ret);
     if (ret->footprint.fitted[0] != '\0' && ret->judgement.n_reason < PL_REASONS_MAX)
         (void)PL_FMT(ret->judgement.reason[ret->judgement.n_reason++], "%s", ret->footprint.fitted);
-    uint64_t kv = ret->footprint.pool[0].part[PL_PART_KV].likely;
-    uint64_t depth =
-        ret->resolved.n_ctx_seq < PL_SPEED_DEPTH ? ret->resolved.n_ctx_seq : PL_SPEED_DEPTH;
-    ret->decode = pl_llamacpp_decode_rate(model, &ret->resolved, kv, depth, bandwidth);
-    if (ret->footprint.n_pool > 1)
-        ret->decode = (struct pl_rate){.why = "the speed of devices is not predicted yet"};
-    ret->prefill = (struct pl_rate){.why = "arithmetic speed of this CPU is not measured yet"};
-    return 0;
+    return pl_forecast_speed(ret, &host, bandwidth, ledger, err);
 }
 
 int pl_forecast_engine(const struct pl_engine *engine, const struct pl_model *model,
@@ -175,7 +167,6 @@ int pl_forecast_engine(const struct pl_engine *engine, const struct pl_model *mo
     if (ret->claim.quant[0] != '\0')
         (void)PL_FMT(ret->quant, "%s", ret->claim.quant);
     pl_claim_judge(&ret->claim, machine, &ret->judgement);
-    ret->decode = (struct pl_rate){.why = "the speed of this engine is not predicted yet"};
-    ret->prefill = ret->decode;
+    pl_forecast_no_speed(ret, "the speed of this engine is not predicted yet");
     return 0;
 }

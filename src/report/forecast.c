@@ -8,6 +8,7 @@
 #include "report/footprint.h"
 #include "report/model.h"
 #include "report/quantity.h"
+#include "report/speed.h"
 
 static void pl_forecast_runs_json(const struct pl_forecast *f, struct pl_json *j)
 {
@@ -51,10 +52,7 @@ void pl_report_forecast_json(const struct pl_forecast *f, struct pl_json *j)
         pl_json_resolved(j, "settings", &f->resolved);
     pl_json_str(j, "flags", f->flags);
     pl_json_pools(j, "pools", &f->footprint);
-    pl_json_object(j, "speed");
-    pl_json_rate(j, "prefill_tokens_per_second", f->prefill);
-    pl_json_rate(j, "decode_tokens_per_second", f->decode);
-    pl_json_end(j);
+    pl_speed_json(&f->speed, j, "speed");
     pl_json_str(j, "verdict", pl_verdict_name(f->judgement.verdict));
     pl_json_array(j, "reasons");
     for (uint32_t i = 0; i < f->judgement.n_reason; i++)
@@ -106,15 +104,6 @@ static void pl_forecast_table(const struct pl_pool_footprint *p, bool why, bool 
     (void)pl_table_free(t);
 }
 
-static void pl_forecast_speed(const struct pl_forecast *f, struct pl_str *out)
-{
-    if (f->decode.source == PL_SOURCE_UNKNOWN)
-        pl_str_addf(out, "speed    unknown: %s\n", f->decode.why);
-    else
-        pl_str_addf(out, "speed    decode %.1f tokens/s (%.1f .. %.1f, %s: %s)\n", f->decode.likely,
-                    f->decode.low, f->decode.high, pl_source_name(f->decode.source), f->decode.why);
-}
-
 static void pl_forecast_cited(const struct pl_forecast *f, struct pl_str *out)
 {
     char when[PL_TIME_TEXT_MAX], size[PL_QUANTITY_TEXT_MAX];
@@ -159,7 +148,7 @@ void pl_report_forecast_text(const struct pl_forecast *f, bool why, bool colour,
     pl_str_add(out, "\n");
     if (f->values.row != NULL)
         pl_facts_text(&f->claim, out);
-    pl_forecast_speed(f, out);
+    pl_speed_text(&f->speed, f->resolved.n_seq, out);
     if (f->values.row != NULL)
         pl_str_addf(out, "engine   %s; formulas of %s\n", f->engine, f->formulas);
     else

@@ -214,6 +214,8 @@ static void pl_json_cpu(struct pl_json *j, const struct pl_cpu *c)
         pl_json_num(j, "quota_cpus", c->quota_cpus);
     else
         pl_json_null(j, "quota_cpus");
+    pl_json_rate(j, "int8_operations_per_second", c->int8);
+    pl_json_rate(j, "float_operations_per_second", c->fma);
     pl_json_array(j, "isa");
     for (const char *s = c->isa; *s != '\0';) {
         char word[64];

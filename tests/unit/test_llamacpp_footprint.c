@@ -7,7 +7,6 @@
 #include "engine/llamacpp/repack.h"
 #include "engine/llamacpp/resolve.h"
 #include "engine/llamacpp/settings.h"
-#include "engine/llamacpp/speed.h"
 #include "model/catalogue.h"
 
 #include <errno.h>
@@ -321,22 +320,6 @@ static void locked_pages_are_charged(void **state)
     (void)pl_model_free(m);
 }
 
-static void decoding_stays_below_the_roofline(void **state)
-{
-    (void)state;
-    struct pl_model *m = model("qwen3-8b", "q4_k_m");
-    struct pl_resolved r = {.n_ctx_seq = 4096, .n_stream = 1};
-    struct pl_rate bandwidth = {20e9, 20e9, 20e9, PL_SOURCE_MEASURED, PL_STATE_PLAIN, "test"};
-    struct pl_rate v = pl_llamacpp_decode_rate(m, &r, 576 * PL_MIB, 0, bandwidth);
-    double roof = 20e9 / (double)pl_llamacpp_bytes_per_token(m);
-    assert_true(v.low < v.likely && v.likely < v.high && v.high <= roof * 1.0001);
-    struct pl_rate deep = pl_llamacpp_decode_rate(m, &r, 576 * PL_MIB, 4096, bandwidth);
-    assert_true(deep.likely < v.likely);
-    assert_int_equal(pl_llamacpp_decode_rate(m, &r, 1, 0, (struct pl_rate){0}).source,
-                     PL_SOURCE_UNKNOWN);
-    (void)pl_model_free(m);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,7 +333,6 @@ int main(void)
         cmocka_unit_test(the_tensors_must_be_those_of_the_graph),
         cmocka_unit_test(the_compute_buffer_is_exact),
         cmocka_unit_test(locked_pages_are_charged),
-        cmocka_unit_test(decoding_stays_below_the_roofline),
     };
     return cmocka_run_group_tests_name("llamacpp_footprint", tests, NULL, NULL);
 }

@@ -313,11 +313,10 @@ static bool pl_fit_compute_bytes(void *ctx, const struct pl_resolved *r, uint64_
     return true;
 }
 
-/* Where everything goes: as asked, or as the engine's fitting would have it; r follows. */
-static int pl_footprint_place(const struct pl_model *m, const struct pl_net *net,
-                              const struct pl_settings *s, const struct pl_llamacpp_host *host,
-                              struct pl_resolved *r, struct pl_footprint *f,
-                              struct pl_placement *ret, struct pl_err *err)
+int pl_llamacpp_footprint_place(const struct pl_model *m, const struct pl_net *net,
+                                const struct pl_settings *s, const struct pl_llamacpp_host *host,
+                                struct pl_resolved *r, char *text, struct pl_placement *ret,
+                                struct pl_err *err)
 {
     static const struct pl_used_devices none;
     const struct pl_used_devices *all = host->devices != NULL ? host->devices : &none;
@@ -332,7 +331,8 @@ static int pl_footprint_place(const struct pl_model *m, const struct pl_net *net
     }
     if (rc == 0)
         rc = pl_llamacpp_place_fit(m, net, s, all, &fit, ret, err);
-    (void)PL_FMT(f->fitted, "%s", rc == 0 ? fit.text : "");
+    if (text != NULL)
+        (void)pl_fmt(text, PL_FOOTPRINT_TEXT_MAX, "%s", rc == 0 ? fit.text : "");
     return rc;
 }
 
@@ -351,7 +351,7 @@ int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
         rc = pl_llamacpp_resolve(s, &net, &r, err);
     *ret = (struct pl_footprint){.n_pool = 1};
     if (rc == 0)
-        rc = pl_footprint_place(m, &net, s, host, &r, ret, &place, err);
+        rc = pl_llamacpp_footprint_place(m, &net, s, host, &r, ret->fitted, &place, err);
     if (rc == 0) {
         /* in place: its text is pointed to */
         pl_place_sum(&place, m, &net, &r, &placed);

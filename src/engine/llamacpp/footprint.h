@@ -8,6 +8,7 @@
 #include "domain/model.h"
 #include "domain/settings.h"
 #include "engine/llamacpp/devices.h"
+#include "engine/llamacpp/placement.h"
 #include "engine/llamacpp/resolve.h"
 
 /* The llama.cpp build whose graphs and buffers the formulas were proved against. */
@@ -27,6 +28,14 @@ struct pl_llamacpp_host {
 int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
                           const struct pl_llamacpp_host *host, struct pl_footprint *ret,
                           struct pl_resolved *ret_resolved, struct pl_err *err);
+
+/* Where everything goes under these settings: as asked, or as the engine's fitting would have it.
+ * r, as resolved for the settings, gets the context that fitting chose. text (may be NULL): room
+ * for PL_FOOTPRINT_TEXT_MAX bytes, what was decided. ret as for pl_llamacpp_place. */
+int pl_llamacpp_footprint_place(const struct pl_model *m, const struct pl_net *net,
+                                const struct pl_settings *s, const struct pl_llamacpp_host *host,
+                                struct pl_resolved *r, char *text, struct pl_placement *ret,
+                                struct pl_err *err);
 
 /* True for a tensor that is used where it lies in the mapped file, false for one that is only the
  * source of a converted copy. cpu NULL: unknown features, as if nothing were converted. */
