@@ -8,8 +8,9 @@
 #include <string.h>
 
 #define PL_COMPUTE_TEXT_MAX 512
-#define PL_COMPUTE_SKIP 7 /* what stands before them where both are remembered: bandwidth, a date  \
-                           */
+#define PL_COMPUTE_SKIP                                                                            \
+    7 /* what stands before them where both are remembered: bandwidth, a date                      \
+       */
 
 /* "LOW LIKELY HIGH" of 8-bit integers and of floats, and the kind of instructions, exactly: a
  * replay has the same. */

@@ -26,8 +26,8 @@ struct pl_speed_kernel {
 /* The row of a type, repacked or not, or the one of "other". */
 const struct pl_speed_kernel *pl_speed_kernel(uint32_t type, bool repacked);
 /* A row that is no tensor type: "attention" (of the fma probe), "layer" (microseconds of a step per
- * layer), "vocabulary" (nanoseconds per candidate token), "activations" (bytes moved per value of the
- * embedding, layer and token of a batch). */
+ * layer), "vocabulary" (nanoseconds per candidate token), "activations" (bytes moved per value of
+ * the embedding, layer and token of a batch). */
 const struct pl_speed_kernel *pl_speed_kernel_named(const char *name);
 
 struct pl_speed_graph {
