@@ -13,6 +13,7 @@ extern const struct pl_verb pl_verb_inspect;
 extern const struct pl_verb pl_verb_machines;
 extern const struct pl_verb pl_verb_models;
 extern const struct pl_verb pl_verb_runs;
+extern const struct pl_verb pl_verb_why;
 extern const struct pl_verb pl_verb_try;
 extern const struct pl_verb pl_verb_version;
 

@@ -53,6 +53,15 @@ for machine in '' "--machine=$T/unknown.json"; do
         "$python" "$validate" "$schemas/home.json" "$T/.out"
 done
 
+if offers why; then
+    while IFS= read -r line; do
+        jq -j .text <<<"$line" >"$T/log"
+        valid "why: $(jq -r .id <<<"$line")" why "$T/log"
+    done < <(awk 'NR % 6 == 1' "$PLIMSOLL_SOURCE/tests/replay/why/oom_corpus.jsonl")
+    printf 'all is well\n' >"$T/log"
+    valid "why: nothing failed" why "$T/log"
+fi
+
 if offers runs; then
     valid "runs: no ledger" runs
     ok "runs: a ledger to read" "$PLIMSOLL_BUILD/tests/unit/make_ledger" "$T/runs.db"
