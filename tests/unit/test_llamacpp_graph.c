@@ -290,7 +290,9 @@ static void what_crosses_is_copied_at_the_splits_start(void **state)
     pl_net_at(&g, on_host)->backend = 1;
     pl_tid x = pl_net_mul_mat(&g, on_device, pl_net_input(&g, PL_T_F32, 64, 1, 1, 1));
     pl_net_expand(&g, pl_net_mul_mat(&g, on_host, x));
-    struct pl_split_rules rules = {.n_backend = 2, .op_offload = true, .n_copies = 1};
+    const struct pl_used_device device = {.backend = PL_BACKEND_CUDA, .range_max = UINT64_MAX};
+    struct pl_split_rules rules = {
+        .n_backend = 2, .op_offload = true, .n_copies = 1, .device = &device};
     struct pl_place_plan plan = {
         .align = {64, 64}
     };
@@ -310,7 +312,9 @@ static void large_batches_take_host_weights_along(void **state)
     pl_net_at(&g, w)->flags |= PL_T_WEIGHT;
     pl_net_at(&g, w)->backend = 1;
     pl_net_expand(&g, pl_net_mul_mat(&g, w, pl_net_input(&g, PL_T_F32, 64, 32, 1, 1)));
-    struct pl_split_rules rules = {.n_backend = 2, .op_offload = true, .n_copies = 1};
+    const struct pl_used_device device = {.backend = PL_BACKEND_CUDA, .range_max = UINT64_MAX};
+    struct pl_split_rules rules = {
+        .n_backend = 2, .op_offload = true, .n_copies = 1, .device = &device};
     struct pl_place_plan plan = {
         .align = {64, 64}
     };

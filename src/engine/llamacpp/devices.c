@@ -14,6 +14,7 @@
 #define PL_VULKAN_BLOCK PL_GIB
 #define PL_VULKAN_RANGE UINT32_MAX
 #define PL_LLVMPIPE_RANGE (128 * PL_MIB)
+#define PL_LLVMPIPE_ALIGN 16 /* its minStorageBufferOffsetAlignment */
 
 static const struct {
     const char *name;
@@ -96,6 +97,8 @@ static void pl_devices_add(struct pl_used_devices *all, const struct pl_machine 
     for (uint32_t i = 0; i < all->n; i++)
         same += all->one[i].backend == u->backend;
     u->alignment = pl_backends[u->backend].alignment;
+    if (u->backend == PL_BACKEND_VULKAN && u->range_max == PL_LLVMPIPE_RANGE)
+        u->alignment = PL_LLVMPIPE_ALIGN;
     (void)PL_FMT(u->pool, "%s", p->name);
     (void)PL_FMT(u->name, "%s%u", pl_backends[u->backend].name, same);
     all->n++;

@@ -286,7 +286,8 @@ static int pl_footprint_host(const struct pl_model *m, const struct pl_net *net,
     p->checkpoints = kept.all - kept.early;
     p->part[PL_PART_PROMPT_CACHE] = pl_part_prompt_cache(r, p->checkpoints);
     if (place->devices.n > 0)
-        pl_footprint_device_pools(m, net, r, place, placed, f);
+        pl_footprint_device_pools(
+            &(struct pl_device_ask){m, net, s, r, place, placed, host->version_known}, f);
     pl_totals(p, r, &w, place->devices.n > 0 ? 0 : idle);
     p->largest_allocation = pl_largest(p, r);
     return 0;

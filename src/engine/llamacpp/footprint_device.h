@@ -9,10 +9,19 @@
 /* Settings that change memory in ways that have no formula: -ENOTSUP (exit 3) names the first. */
 int pl_footprint_cannot(const struct pl_settings *s, struct pl_err *err);
 
+/* What is served, how and where. */
+struct pl_device_ask {
+    const struct pl_model *m;
+    const struct pl_net *net;
+    const struct pl_settings *s;
+    const struct pl_resolved *r;
+    const struct pl_placement *place;
+    const struct pl_placed *placed;
+    bool version_known; /* of the engine: the one that formulas were compared with */
+};
+
 /* Adds a pool for each device to f, whose first pool is the host with its compute part as if there
  * were no devices; replaces that part. */
-void pl_footprint_device_pools(const struct pl_model *m, const struct pl_net *net,
-                               const struct pl_resolved *r, const struct pl_placement *place,
-                               const struct pl_placed *placed, struct pl_footprint *f);
+void pl_footprint_device_pools(const struct pl_device_ask *a, struct pl_footprint *f);
 
 #endif

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define PL_GRAPH_FREE_MAX 256 /* free blocks at once, as in ggml */
-#define PL_GRAPH_ALIGN 64     /* ggml-cpu: TENSOR_ALIGNMENT */
+#define PL_GRAPH_ALIGN 32     /* ggml-cpu: TENSOR_ALIGNMENT */
 
 struct pl_block {
     uint64_t offset, bytes;

@@ -186,8 +186,7 @@ static pl_tid pl_b_scores(struct pl_build *b, pl_tid kq, const struct pl_attenti
         kq = pl_net_same(g, PL_OP_UNARY, pl_net_same(g, PL_OP_SCALE, kq));
         kq = pl_net_same(g, PL_OP_SCALE, kq);
     }
-    if (pl_b_real(b, "attn_logit_softcapping", 0) > 0 &&
-        pl_b_real(b, "attention.output_scale", 0) <= 0) {
+    if (b->softcap) {
         kq = pl_net_same(g, PL_OP_SCALE, kq);
         kq = pl_net_same(g, PL_OP_UNARY, kq);
         kq = pl_net_same(g, PL_OP_SCALE, kq);
@@ -230,6 +229,8 @@ static pl_tid pl_b_mha(struct pl_build *b, struct pl_qkv c, const struct pl_atte
         pl_net_also(g, t, v);
         pl_net_also(g, t, mask);
         pl_net_also(g, t, how->sinks);
+        if (t != 0)
+            pl_net_at(g, t)->layer = (uint16_t)b->il;
         if (how->v_mla != 0) {
             t = pl_net_mul_mat(g, how->v_mla, pl_net_permute(g, t, 0, 2, 1, 3));
             t = pl_net_cont(g, pl_net_permute(g, t, 0, 2, 1, 3));
@@ -273,7 +274,8 @@ static struct pl_qkv pl_b_through_cache(struct pl_build *b, struct pl_qkv c, boo
 {
     struct pl_net_graph *g = b->g;
     const struct pl_layer *l = pl_b_layer(b);
-    bool swa = b->cells.window > 0 && l->windowed, flat = !pl_b_flash(b) && !k_only;
+    /* V's layout was chosen before flash attention was dropped (graph_compute.h) */
+    bool swa = b->cells.window > 0 && l->windowed, flat = !b->r->flash_attn && !k_only;
     uint64_t head_k = l->head_k, head_v = l->head_v, heads = l->n_head_kv;
     if (k_only && c.k != 0 && c.v != 0) {
         head_k = pl_net_at(g, c.k)->ne[0];

@@ -70,6 +70,21 @@ int16_t pl_b_backend(const struct pl_build *b, uint32_t place)
     return (int16_t)(place == PL_PLACE_HOST ? b->place->n_place - 1 : place - 1);
 }
 
+/* A weight of the whole model is one tensor per place, whoever reads it. */
+static pl_tid pl_b_shared(struct pl_build *b, const struct pl_tensor *tensor)
+{
+    pl_tid t =
+        pl_b_placed(b, pl_net_external(b->g, tensor->name, tensor->type, tensor->ne), tensor);
+    for (uint32_t i = 0; i < b->n_shared && t != 0; i++) {
+        const struct pl_t *old = pl_net_at(b->g, b->shared[i]);
+        if (old->name == tensor->name && old->backend == pl_net_at(b->g, t)->backend)
+            return b->shared[i];
+    }
+    if (t != 0 && b->n_shared < PL_SHARED_MAX)
+        b->shared[b->n_shared++] = t;
+    return t;
+}
+
 pl_tid pl_b_weight(struct pl_build *b, const char *name, const char *suffix)
 {
     char full[128];
@@ -82,9 +97,45 @@ pl_tid pl_b_weight(struct pl_build *b, const char *name, const char *suffix)
          at = (at + 1) & b->index->mask) {
         const struct pl_tensor *t = b->index->slot[at];
         if (pl_streq(t->name, full))
-            return pl_b_placed(b, pl_net_external(b->g, t->name, t->type, t->ne), t);
+            return b->in_layer && !pl_starts(name, "out.")
+                       ? pl_b_placed(b, pl_net_external(b->g, t->name, t->type, t->ne), t)
+                       : pl_b_shared(b, t);
     }
     return 0;
+}
+
+static bool pl_b_listed(const char *const *list, uint32_t n, const char *word)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (pl_streq(list[i], word))
+            return true;
+    }
+    return false;
+}
+
+/* "ffn", "moe" or "shexp" for a feed-forward's weights, else the name. */
+static const char *pl_b_kind(const char *name)
+{
+    if (!pl_starts(name, "ffn_"))
+        return name;
+    return strstr(name, "exps") != NULL ? "moe" : strstr(name, "shexp") != NULL ? "shexp" : "ffn";
+}
+
+pl_tid pl_b_weight_scale(struct pl_build *b, const char *name)
+{
+    const char *kind = pl_b_kind(name);
+    bool named =
+        pl_b_listed(b->scaled, b->n_scaled, kind) || pl_b_listed(b->scaled, b->n_scaled, name);
+    if (kind != name ? !named : pl_b_listed(b->unscaled, b->n_unscaled, name))
+        return 0;
+    return pl_b_weight(b, name, ".scale");
+}
+
+pl_tid pl_b_weight_bias(struct pl_build *b, const char *name)
+{
+    if (pl_b_listed(b->unbiased, b->n_unbiased, pl_b_kind(name)))
+        return 0;
+    return pl_b_weight(b, name, ".bias");
 }
 
 uint64_t pl_b_key(const struct pl_build *b, const char *key, uint64_t absent)
@@ -138,7 +189,7 @@ pl_tid pl_b_mm(struct pl_build *b, pl_tid x, const char *weight)
     if (w == 0)
         return pl_b_lacks(b, weight);
     pl_tid t = pl_net_mul_mat(b->g, w, x);
-    pl_tid scale = pl_b_weight(b, weight, ".scale"), bias = pl_b_weight(b, weight, ".bias");
+    pl_tid scale = pl_b_weight_scale(b, weight), bias = pl_b_weight_bias(b, weight);
     if (scale != 0)
         t = pl_net_with(b->g, PL_OP_MUL, t, scale);
     if (bias != 0)
@@ -155,7 +206,7 @@ static pl_tid pl_b_unary(struct pl_build *b, pl_tid x)
 static pl_tid pl_b_ffn_mm(struct pl_build *b, pl_tid x, const char *name)
 {
     pl_tid t = pl_net_mul_mat(b->g, pl_b_weight(b, name, ".weight"), x);
-    pl_tid bias = pl_b_weight(b, name, ".bias"), scale = pl_b_weight(b, name, ".scale");
+    pl_tid bias = pl_b_weight_bias(b, name), scale = pl_b_weight_scale(b, name);
     if (bias != 0)
         t = pl_net_with(b->g, PL_OP_ADD, t, bias);
     if (scale != 0)
@@ -188,7 +239,7 @@ pl_tid pl_b_ffn(struct pl_build *b, pl_tid x, const struct pl_ffn *how)
         t = pl_b_unary(b, t);
         if (act == PL_ACT_RELU2)
             t = pl_net_same(b->g, PL_OP_SQR, t);
-        pl_tid scales = pl_b_weight(b, "ffn", ".act");
+        pl_tid scales = pl_b_weight(b, "ffn", ".act.scales");
         if (act == PL_ACT_GELU && scales != 0)
             t = pl_net_with(b->g, PL_OP_DIV, t, scales);
     }
@@ -209,11 +260,11 @@ static pl_tid pl_b_mm_id(struct pl_build *b, pl_tid x, pl_tid ids, const char *k
     if (w == 0)
         return 0;
     pl_tid t = pl_net_mul_mat_id(b->g, w, x, ids);
-    pl_tid scale = pl_b_weight(b, name, ".scale"), bias = pl_b_weight(b, name, ".bias");
+    pl_tid scale = pl_b_weight_scale(b, name), bias = pl_b_weight_bias(b, name);
     if (scale != 0) {
         uint64_t n = pl_net_at(b->g, scale)->ne[0];
         pl_tid s = pl_net_reshape(b->g, scale, 1, n, 1, 1);
-        s = pl_net_repeat(b->g, s, 1, n, b->batch.n_tokens, 1);
+        s = pl_net_repeat(b->g, s, 1, n, pl_net_at(b->g, x)->ne[2], 1);
         s = pl_net_get_rows(b->g, s, ids);
         t = pl_net_with(b->g, PL_OP_MUL, t, s);
     }
@@ -338,10 +389,14 @@ pl_tid pl_b_moe(struct pl_build *b, pl_tid x, const struct pl_moe *how)
     else if (how->gating == 4)
         probs = pl_net_same(g, PL_OP_SQRT, pl_b_unary(b, logits));
     pl_tid selection = probs, extra = pl_b_weight(b, "exp_probs_b", ".bias");
+    if (extra == 0)
+        extra = pl_b_weight(b, "exp_probs_b", "");
     if (extra != 0 && how->use_bias_probs)
         selection = pl_net_with(g, PL_OP_ADD, probs, extra);
     if (how->before)
         selection = logits;
+    if (how->select_sigmoid)
+        selection = pl_b_unary(b, logits);
     selection = pl_b_moe_groups(b, selection, how->n_expert);
     pl_tid chosen = pl_net_top_k(g, selection, how->n_used);
     pl_tid weights = pl_b_moe_weights(b, probs, chosen, how);
@@ -366,11 +421,15 @@ pl_tid pl_b_embd(struct pl_build *b, bool mixed)
     pl_tid table = pl_b_weight(b, "out.token_embd", ".weight");
     pl_tid x = pl_net_get_rows(g, table, pl_net_input(g, PL_T_I32, n, 1, 1, 1));
     pl_net_expand(g, x);
-    pl_net_expand(g, pl_net_input(g, PL_T_F32, b->net->n_embd, n, 1, 1));
     b->embd = x;
+    pl_tid looked_up = 0;
+    if (mixed) {
+        looked_up = pl_net_get_rows(g, table, pl_net_input(g, PL_T_I32, n, 1, 1, 1));
+        pl_net_expand(g, looked_up);
+    }
+    pl_net_expand(g, pl_net_input(g, PL_T_F32, b->net->n_embd, n, 1, 1));
     if (!mixed)
         return x;
-    pl_tid looked_up = pl_net_get_rows(g, table, pl_net_input(g, PL_T_I32, n, 1, 1, 1));
     pl_tid slots = pl_net_input(g, PL_T_I64, n, 1, 1, 1);
     pl_tid given = pl_net_input(g, PL_T_F32, b->net->n_embd, n, 1, 1);
     pl_net_expand(g, pl_net_set_rows(g, pl_net_same(g, PL_OP_DUP, given), looked_up, slots));

@@ -24,6 +24,8 @@ struct pl_graph_batch {
 
 struct pl_weight_index; /* tensors by name */
 
+#define PL_SCALED_MAX 4
+#define PL_SHARED_MAX 32
 #define PL_REGISTERS_MAX 48
 #define PL_REGISTER_NAME_MAX 16
 
@@ -39,7 +41,15 @@ struct pl_build {
     const bool *skip; /* layers that may be left out; NULL: none */
     uint64_t n_pos;   /* position values per token */
     bool no_flash;    /* the engine turns flash attention off for this architecture */
+    bool softcap;     /* scores are capped before their soft max */
     uint64_t every;   /* of the condition "every" */
+    /* whose products are scaled where the file has scales: attention's are, a feed-forward's are
+     * not, unless the recipe says so ("ffn", "moe", "shexp", or a weight's name) */
+    const char *scaled[PL_SCALED_MAX], *unscaled[PL_SCALED_MAX];
+    const char *unbiased[PL_SCALED_MAX]; /* whose biases the engine does not ask for */
+    uint32_t n_scaled, n_unscaled, n_unbiased;
+    pl_tid shared[PL_SHARED_MAX]; /* weights of no layer */
+    uint32_t n_shared;
     const struct pl_placement *place; /* NULL: all on the host */
     /* is a host weight converted for the host's own kernels? NULL: none is */
     bool (*converted)(const struct pl_tensor *t, const void *with);
@@ -48,6 +58,7 @@ struct pl_build {
     bool in_layer; /* names of weights belong to layer il */
     /* inputs, made when first used; [1]: of the window's cache */
     pl_tid pos, out_ids, k_idxs[2], v_idxs[2], mask[2], rot_k[2], rot_v[2], state_rows, scale;
+    pl_tid state_views[2]; /* of state_rows: the batch's slots, the others */
     pl_tid embd;
     struct pl_register {
         char name[PL_REGISTER_NAME_MAX];
@@ -64,6 +75,10 @@ int16_t pl_b_backend(const struct pl_build *b, uint32_t place);
 /* A weight by its short name: "attn_q" is blk.IL.attn_q.weight within a layer; a name with a suffix
  * of its own (".bias") is taken as it is. 0 when the model has none. */
 pl_tid pl_b_weight(struct pl_build *b, const char *name, const char *suffix);
+/* The scale that the engine multiplies a product with this weight by; 0 = it has none, or the
+ * engine does not ask for it. */
+pl_tid pl_b_weight_scale(struct pl_build *b, const char *name);
+pl_tid pl_b_weight_bias(struct pl_build *b, const char *name);
 /* The header's value for <architecture>.KEY; per layer where it is an array. */
 uint64_t pl_b_key(const struct pl_build *b, const char *key, uint64_t absent);
 double pl_b_real(const struct pl_build *b, const char *key, double absent);
@@ -82,12 +97,13 @@ enum pl_act {
 };
 struct pl_moe {
     enum pl_act act;
-    bool norm_w;     /* weights of the chosen experts are normalised */
-    bool scaled;     /* and scaled */
-    int gating;      /* 1 softmax, 2 sigmoid, 3 softmax over the chosen, 4 sqrt(softplus) */
-    bool before;     /* weights are applied to the input (llama4) */
-    pl_tid probs;    /* given instead of computed */
-    const char *set; /* suffix of the expert tensors: "exps" */
+    bool norm_w;         /* weights of the chosen experts are normalised */
+    bool scaled;         /* and scaled */
+    int gating;          /* 1 softmax, 2 sigmoid, 3 softmax over the chosen, 4 sqrt(softplus) */
+    bool before;         /* weights are applied to the input (llama4) */
+    bool select_sigmoid; /* experts are chosen by the logits' sigmoid (grovemoe) */
+    pl_tid probs;        /* given instead of computed */
+    const char *set;     /* suffix of the expert tensors: "exps" */
     bool use_bias_probs;
     uint64_t n_expert, n_used;
 };

@@ -11,7 +11,6 @@
 #include "engine/llamacpp/graph_split.h"
 
 #define PL_GRAPH_ARENA_MAX (256 * PL_MIB)
-#define PL_DEVICE_ALIGN 128 /* ggml-cuda.cu; Vulkan asks for less */
 
 /* src/llama-kv-cache-iswa.cpp: the window's cache is as long as the window of each slot and one
  * physical batch, in steps of 256 cells. */
@@ -36,6 +35,7 @@ bool pl_graph_build(const struct pl_model *m, const struct pl_net *net, const st
         .g = g, .m = m, .r = r, .net = net, .cells = pl_cells(net, r), .batch = *batch, .n_pos = 1};
     if (where != NULL) {
         b.place = where->place;
+        b.no_flash = where->flash_dropped;
         b.converted = where->converted;
         b.converted_with = where->converted_with;
     }
@@ -93,34 +93,64 @@ bool pl_graph_compute(const struct pl_model *m, const struct pl_net *net,
     return pl_graph_bytes(m, net, r, &batch[0], ret) && pl_graph_bytes(m, net, r, &batch[1], ret);
 }
 
+static bool pl_graph_split(const struct pl_model *m, const struct pl_net *net,
+                           const struct pl_resolved *r, const struct pl_compute_where *where,
+                           const struct pl_graph_batch *batch, struct pl_net_graph *g,
+                           struct pl_place_plan *plan)
+{
+    const struct pl_used_device *device = where->place->devices.one;
+    uint32_t n = where->place->n_place;
+    struct pl_split_rules rules = {.n_backend = n,
+                                   .op_offload = where->op_offload,
+                                   .device = device,
+                                   .n_copies = where->pipeline ? PL_SPLIT_COPIES : 1};
+    *plan = (struct pl_place_plan){.n_buffer = n};
+    for (uint32_t p = 0; p + 1 < n; p++)
+        plan->align[p] = device[p].alignment;
+    plan->align[n - 1] = PL_GRAPH_ALIGN;
+    return pl_graph_build(m, net, r, batch, where, g) && pl_net_split(g, &rules, plan);
+}
+
 static bool pl_graph_placed(const struct pl_model *m, const struct pl_net *net,
                             const struct pl_resolved *r, const struct pl_compute_where *where,
                             const struct pl_graph_batch *batch, uint64_t ret[PL_PLACES_MAX])
 {
     struct pl_arena arena;
     struct pl_net_graph g;
+    struct pl_place_plan plan;
     uint32_t n = where->place->n_place;
-    struct pl_split_rules rules = {.n_backend = n,
-                                   .op_offload = where->op_offload,
-                                   .reorders = where->reorders,
-                                   .n_copies = where->pipeline ? PL_SPLIT_COPIES : 1};
-    struct pl_place_plan plan = {.n_buffer = n};
     uint64_t bytes[PL_PLACES_MAX] = {0};
-    for (uint32_t p = 0; p < n; p++) {
-        uint64_t usual = p == PL_PLACE_HOST ? PL_GRAPH_ALIGN : PL_DEVICE_ALIGN;
-        plan.align[p == PL_PLACE_HOST ? n - 1 : p - 1] =
-            where->align[p] > 0 ? where->align[p] : usual;
-    }
     pl_arena_init(&arena, PL_GRAPH_ARENA_MAX);
     pl_net_init(&g, &arena);
-    bool ok = pl_graph_build(m, net, r, batch, where, &g) && pl_net_split(&g, &rules, &plan) &&
-              pl_net_place(&g, &plan, bytes);
+    bool ok = pl_graph_split(m, net, r, where, batch, &g, &plan) && pl_net_place(&g, &plan, bytes);
     for (uint32_t p = 0; ok && p < n; p++) {
         uint64_t mine = bytes[p == PL_PLACE_HOST ? n - 1 : p - 1];
         ret[p] = mine > ret[p] ? mine : ret[p];
     }
     pl_arena_done(&arena);
     return ok;
+}
+
+bool pl_graph_flash_stays(const struct pl_model *m, const struct pl_net *net,
+                          const struct pl_resolved *r, const struct pl_compute_where *where)
+{
+    struct pl_graph_batch one = {r->n_seq, r->n_seq, r->n_seq};
+    struct pl_arena arena;
+    struct pl_net_graph g;
+    struct pl_place_plan plan;
+    bool stays = true;
+    pl_arena_init(&arena, PL_GRAPH_ARENA_MAX);
+    pl_net_init(&g, &arena);
+    if (pl_graph_split(m, net, r, where, &one, &g, &plan)) {
+        for (uint32_t i = 0; i < g.n_order && stays; i++) {
+            const struct pl_t *t = pl_net_at(&g, g.order[i]);
+            uint32_t place = where->place->layer[t->layer];
+            int home = (int)(place == PL_PLACE_HOST ? where->place->n_place - 1 : place - 1);
+            stays = t->op != PL_OP_FLASH_ATTN || t->backend == home;
+        }
+    }
+    pl_arena_done(&arena);
+    return stays;
 }
 
 bool pl_graph_compute_placed(const struct pl_model *m, const struct pl_net *net,

@@ -26,10 +26,9 @@ bool pl_graph_compute(const struct pl_model *m, const struct pl_net *net,
 /* Where devices take part. */
 struct pl_compute_where {
     const struct pl_placement *place;
-    bool op_offload; /* --op-offload */
-    bool pipeline;   /* several devices work on several batches at once: inputs exist four times */
-    bool reorders;   /* the devices are Vulkan's */
-    uint64_t align[PL_PLACES_MAX]; /* of each place's buffers; 0 = usual */
+    bool op_offload;    /* --op-offload */
+    bool flash_dropped; /* pl_graph_flash_stays said no */
+    bool pipeline; /* several devices work on several batches at once: inputs exist four times */
     /* is a host weight converted for the host's own kernels? NULL: none is */
     bool (*converted)(const struct pl_tensor *t, const void *with);
     const void *converted_with;
@@ -39,6 +38,11 @@ struct pl_compute_where {
 bool pl_graph_compute_placed(const struct pl_model *m, const struct pl_net *net,
                              const struct pl_resolved *r, const struct pl_compute_where *where,
                              uint64_t ret[PL_PLACES_MAX]);
+
+/* llama-context.cpp, resolve_fused_ops: flash attention that was not asked for is dropped where a
+ * layer's would not run on the layer's own device. True where the graph is not followed. */
+bool pl_graph_flash_stays(const struct pl_model *m, const struct pl_net *net,
+                          const struct pl_resolved *r, const struct pl_compute_where *where);
 
 /* One batch; the graph is left in g for those who look at it. */
 bool pl_graph_build(const struct pl_model *m, const struct pl_net *net, const struct pl_resolved *r,

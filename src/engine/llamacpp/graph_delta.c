@@ -37,6 +37,12 @@ static pl_tid pl_b_delta_rule(struct pl_build *b, const struct pl_delta *d)
     return y;
 }
 
+/* Length one: since August 2026 by the norm of rows. */
+static pl_tid pl_b_unit(struct pl_build *b, pl_tid x)
+{
+    return pl_net_same(b->g, PL_OP_SCALE, pl_net_same(b->g, PL_OP_RMS_NORM, x));
+}
+
 /* The gate of the recurrence and its step, from one product (qwen3next) or two. */
 static void pl_b_delta_gates(struct pl_build *b, pl_tid x, struct pl_delta *d)
 {
@@ -50,7 +56,7 @@ static void pl_b_delta_gates(struct pl_build *b, pl_tid x, struct pl_delta *d)
             return;
         const struct pl_t p = *pl_net_at(g, ba);
         const uint64_t half[4] = {n / keys, keys, per, seqs};
-        d->beta = pl_net_cont(g, pl_view4(b, ba, half, p.nb[1], p.nb[2], p.nb[3], 0));
+        d->beta = pl_view4(b, ba, half, p.nb[1], p.nb[2], p.nb[3], 0);
         alpha = pl_net_cont_4d(g, pl_view4(b, ba, half, p.nb[1], p.nb[2], p.nb[3], n / keys * F), n,
                                per, seqs, 1);
         d->beta = pl_net_same(g, PL_OP_UNARY, d->beta);
@@ -139,8 +145,8 @@ pl_tid pl_b_delta_net(struct pl_build *b, pl_tid x, bool wide)
     d.q = pl_view4(b, mix, by_key, hk * F, row, row * per, 0);
     d.k = pl_view4(b, mix, by_key, hk * F, row, row * per, hk * keys * F);
     d.v = pl_view4(b, mix, by_value, d.head_v * F, row, row * per, 2 * hk * keys * F);
-    d.q = pl_net_same(g, PL_OP_L2_NORM, d.q);
-    d.k = pl_net_same(g, PL_OP_L2_NORM, d.k);
+    d.q = pl_b_unit(b, d.q);
+    d.k = pl_b_unit(b, d.k);
     if (wide && keys != values) {
         uint64_t times = values / keys, tokens = per * seqs;
         d.q =
@@ -220,9 +226,11 @@ pl_tid pl_b_kda(struct pl_build *b, pl_tid x)
     t = pl_net_mul_mat(g, pl_b_weight(b, "ssm_beta", ".weight"), x);
     d.beta = pl_net_same(g, PL_OP_UNARY, pl_net_reshape(g, t, 1, heads, per, seqs));
     d.store = pl_b_state_store(b, head * head * heads);
-    d.q = pl_net_same(g, PL_OP_L2_NORM, d.q);
-    d.k = pl_net_same(g, PL_OP_L2_NORM, d.k);
+    d.q = pl_b_unit(b, d.q);
+    d.k = pl_b_unit(b, d.k);
     pl_tid y = pl_net_cont(g, pl_b_delta_rule(b, &d));
+    x = pl_net_reshape(g, x, n->n_embd, per, seqs, 1);
+    x = pl_net_reshape(g, x, n->n_embd, tokens, 1, 1);
     pl_tid gate = pl_net_mul_mat(g, pl_b_weight(b, "ssm_g_b", ".weight"),
                                  pl_net_mul_mat(g, pl_b_weight(b, "ssm_g_a", ".weight"), x));
     gate = pl_net_same(g, PL_OP_UNARY, pl_net_reshape(g, gate, head, heads, tokens, 1));

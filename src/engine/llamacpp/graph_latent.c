@@ -5,6 +5,7 @@
 
 struct pl_latent {
     uint64_t head_k, head_v, rot, nope, rank, heads;
+    bool rope;
     bool whole_q; /* positions are applied to the query as one */
 };
 
@@ -27,6 +28,8 @@ static void pl_b_latent_query(struct pl_build *b, pl_tid x, const struct pl_late
         *pe = pl_net_reshape(g, q, l->head_k, l->heads, n, 1);
         return;
     }
+    if (l->rope)
+        q = pl_net_reshape(g, q, l->head_k, l->heads, n, 1);
     *nope = pl_net_view_3d(g, q, l->nope, l->heads, n, row, row * l->heads, 0);
     *pe = pl_net_view_3d(g, q, l->rot, l->heads, n, row, row * l->heads, l->nope * F);
 }
@@ -53,6 +56,7 @@ pl_tid pl_b_latent(struct pl_build *b, pl_tid x, bool rope, bool whole_q, pl_tid
     const struct pl_layer *y = pl_b_layer(b);
     struct pl_latent l = {.rot = y->n_rot, .rank = net->n_lora_kv, .heads = y->n_head};
     l.whole_q = whole_q;
+    l.rope = rope;
     l.head_k = net->mla ? net->head_k_mla : y->head_k;
     l.head_v = net->mla ? net->head_v_mla : y->head_v;
     if (l.head_k < l.rot || l.rank == 0 || x == 0) {

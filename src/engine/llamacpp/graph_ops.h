@@ -93,6 +93,7 @@ struct pl_t {
     uint64_t view_offset;
     uint32_t type; /* ggml_type */
     uint8_t op, flags;
+    uint16_t layer;   /* of flash attention */
     int16_t backend;  /* -1 = not assigned; for weights, where they lie */
     const char *name; /* of a weight; else NULL */
 };

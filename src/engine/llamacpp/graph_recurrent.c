@@ -12,53 +12,69 @@ pl_tid pl_b_state_store(struct pl_build *b, uint64_t values)
     return t;
 }
 
-pl_tid pl_b_state_rows(struct pl_build *b)
+/* Which row of the store each slot reads. */
+static pl_tid pl_b_state_input(struct pl_build *b)
 {
     if (b->state_rows == 0)
         b->state_rows = pl_net_input(b->g, PL_T_I32, b->batch.n_seqs, 1, 1, 1);
-    const uint64_t ne[4] = {b->batch.n_seqs, 1, 1, 1}, nb[4] = {F, F, F, F};
-    return pl_net_view(b->g, b->state_rows, ne, nb, 0);
+    return b->state_rows;
 }
 
-/* A state that starts anew is cleared. */
-void pl_b_state_before(struct pl_build *b, pl_tid store)
+/* Those of this batch's slots, or the others; for all layers the same tensor. */
+static pl_tid pl_b_state_rows(struct pl_build *b, bool others)
+{
+    uint64_t n = others ? b->batch.n_seqs - 1 : b->batch.n_seqs;
+    const uint64_t ne[4] = {n, 1, 1, 1}, nb[4] = {F, n * F, n * F, n * F};
+    pl_tid *t = &b->state_views[others];
+    if (*t == 0)
+        *t = pl_net_view(b->g, pl_b_state_input(b), ne, nb, others ? F : 0);
+    return *t;
+}
+
+static pl_tid pl_b_rows_view(struct pl_build *b, pl_tid t, uint64_t width, uint64_t from,
+                             uint64_t n)
+{
+    return pl_net_view_2d(b->g, t, width, n, width * F, from * width * F);
+}
+
+/* The store as rows; the one that starts anew is cleared. */
+static pl_tid pl_b_state_before(struct pl_build *b, pl_tid store)
 {
     struct pl_net_graph *g = b->g;
     if (store == 0)
-        return;
-    const uint64_t none[4] = {0, 1, 1, 1};
-    pl_tid zero = pl_net_view(g, store, none, pl_net_at(g, store)->nb, 0);
-    pl_tid t = pl_net_view(g, zero, none, pl_net_at(g, store)->nb, 0);
+        return 0;
+    uint64_t width = pl_net_at(g, store)->ne[0];
+    pl_tid all = pl_net_reshape(g, store, width, b->r->n_seq, 1, 1);
+    const uint64_t one[4] = {width, 1, 1, 1}, nb[4] = {F, width * F, width * F, width * F};
+    pl_tid t = pl_net_view(g, pl_net_view(g, all, one, nb, 0), one, nb, 0);
     if (t == 0)
-        return;
+        return 0;
     pl_net_at(g, t)->op = PL_OP_SCALE_INPLACE;
     pl_net_expand(g, t);
+    return all;
 }
 
-/* Slots that take no part are moved along: none, when the engine reserves. Beside a scan that reads
- * the store itself, all rows but the first are looked up for that (seen in the scheduler's dump of
- * build 11669). */
-void pl_b_state_after(struct pl_build *b, pl_tid store, bool scanned)
+/* Slots that take no part are moved along: none, when the engine reserves. */
+static void pl_b_state_after(struct pl_build *b, pl_tid store, pl_tid rows, uint64_t from)
 {
     struct pl_net_graph *g = b->g;
-    if (store == 0 || b->state_rows == 0)
+    if (store == 0 || rows == 0)
         return;
-    uint64_t n = scanned ? b->batch.n_seqs - 1 : 0;
-    const uint64_t some[4] = {n, 1, 1, 1}, nb[4] = {F, F, F, F};
-    pl_tid rows = pl_net_get_rows(g, store, pl_net_view(g, b->state_rows, some, nb, 0));
-    const uint64_t ne[4] = {pl_net_at(g, store)->ne[0], 0, 1, 1};
-    if (rows != 0 && n > 0)
-        rows = pl_net_view(g, rows, ne, pl_net_at(g, rows)->nb, 0);
-    pl_tid into = pl_net_view(g, store, ne, pl_net_at(g, store)->nb, 0);
-    pl_net_expand(g, pl_net_cpy(g, rows, into));
+    uint64_t width = pl_net_at(g, store)->ne[0];
+    pl_tid what = pl_b_rows_view(b, rows, width, from, 0);
+    pl_net_expand(g, pl_net_cpy(g, what, pl_b_rows_view(b, store, width, b->batch.n_seqs, 0)));
 }
 
 pl_tid pl_b_state(struct pl_build *b, pl_tid store)
 {
-    pl_b_state_before(b, store);
-    pl_tid t = pl_net_get_rows(b->g, store, pl_b_state_rows(b));
-    pl_net_expand(b->g, t);
-    pl_b_state_after(b, store, false);
+    struct pl_net_graph *g = b->g;
+    uint64_t seqs = b->batch.n_seqs;
+    pl_tid rows = pl_net_get_rows(g, pl_b_state_before(b, store), pl_b_state_input(b));
+    if (rows == 0)
+        return 0;
+    pl_tid t = pl_b_rows_view(b, rows, pl_net_at(g, rows)->ne[0], 0, seqs);
+    pl_net_expand(g, t);
+    pl_b_state_after(b, store, rows, seqs);
     return t;
 }
 
@@ -67,8 +83,9 @@ static void pl_b_keep(struct pl_build *b, pl_tid what, pl_tid store)
 {
     if (what == 0 || store == 0)
         return;
-    const uint64_t ne[4] = {pl_net_elements(b->g, what), 1, 1, 1}, nb[4] = {F, F, F, F};
-    pl_net_expand(b->g, pl_net_cpy(b->g, what, pl_net_view(b->g, store, ne, nb, 0)));
+    uint64_t width = pl_net_at(b->g, store)->ne[0];
+    pl_tid into = pl_b_rows_view(b, store, width, 0, b->batch.n_seqs);
+    pl_net_expand(b->g, pl_net_cpy(b->g, what, into));
 }
 
 /* x [channels, tokens, slots] before the last d_conv - 1 columns seen: [.., channels, slots] */
@@ -129,19 +146,19 @@ static pl_tid pl_b_scan(struct pl_build *b, const struct pl_scan *s)
     uint64_t seqs = b->batch.n_seqs, state = s->d_state * s->head * s->heads;
     uint64_t out = pl_net_elements(g, s->x);
     pl_tid store = pl_b_state_store(b, state);
-    pl_b_state_before(b, store);
-    pl_tid states = pl_net_reshape(g, store, state, b->r->n_seq, 1, 1);
-    states = pl_net_reshape(g, states, s->d_state, s->head, s->heads, b->r->n_seq);
+    pl_tid all = pl_b_state_before(b, store);
+    pl_tid states = pl_net_reshape(g, all, s->d_state, s->head, s->heads, b->r->n_seq);
     const uint64_t ne[4] = {out + state * seqs, 1, 1, 1};
     pl_tid t = pl_net_op(g, PL_OP_SSM_SCAN, PL_T_F32, ne, states, s->x);
     pl_net_also(g, t, s->dt);
     pl_net_also(g, t, s->a);
     pl_net_also(g, t, s->b);
     pl_net_also(g, t, s->c);
-    pl_net_also(g, t, pl_b_state_rows(b));
+    pl_net_also(g, t, pl_b_state_rows(b, false));
     pl_net_expand(g, t);
     g->scanned = state * seqs * F;
-    pl_b_state_after(b, store, true);
+    /* the scan reads the store itself: the other rows are looked up after it */
+    pl_b_state_after(b, store, pl_net_get_rows(g, all, pl_b_state_rows(b, true)), 0);
     const uint64_t kept[4] = {state * seqs, 1, 1, 1};
     pl_b_keep(b, pl_view4(b, t, kept, F, F, F, out * F), store);
     return t;
@@ -177,6 +194,8 @@ pl_tid pl_b_mamba(struct pl_build *b, pl_tid x)
         s.dt = pl_b_norm(b, s.dt, "ssm_dt_norm", PL_NORM_RMS);
         s.b = pl_b_norm(b, s.b, "ssm_b_norm", PL_NORM_RMS);
         s.c = pl_b_norm(b, s.c, "ssm_c_norm", PL_NORM_RMS);
+    } else {
+        s.dt = pl_net_cont(g, s.dt);
     }
     s.dt = pl_b_mm(b, s.dt, "ssm_dt");
     s.x = pl_net_reshape(g, cur, 1, inner, per, seqs);

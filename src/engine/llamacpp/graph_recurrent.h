@@ -8,11 +8,6 @@
 pl_tid pl_b_state_store(struct pl_build *b, uint64_t values);
 /* The rows of this batch's slots (llama-graph.cpp, build_rs): [values, slots]. */
 pl_tid pl_b_state(struct pl_build *b, pl_tid store);
-/* Rows by which the states are looked up, for a scan that does so itself. */
-pl_tid pl_b_state_rows(struct pl_build *b);
-/* Around a scan that reads the store itself: what build_rs does before, and after. */
-void pl_b_state_before(struct pl_build *b, pl_tid store);
-void pl_b_state_after(struct pl_build *b, pl_tid store, bool scanned);
 
 pl_tid pl_b_mamba(struct pl_build *b, pl_tid x);       /* models/mamba-base.cpp */
 pl_tid pl_b_mamba2(struct pl_build *b, pl_tid x);      /* models/mamba-base.cpp */

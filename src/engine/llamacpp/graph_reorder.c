@@ -16,7 +16,7 @@ struct pl_reorder {
     uint32_t *set; /* taken together */
     uint32_t n_set;
     pl_tid *out;
-    uint32_t n_out;
+    uint32_t n_out, n_taken; /* taken: of them, those given */
 };
 
 static const struct pl_t *pl_node(const struct pl_reorder *r, uint32_t i)
@@ -29,7 +29,23 @@ static bool pl_is_empty(const struct pl_t *t)
     return t->op == PL_OP_NONE || (t->op >= PL_OP_VIEW && t->op <= PL_OP_TRANSPOSE);
 }
 
-/* Does node a read node c, or share its memory? */
+static pl_tid pl_memory_of(const struct pl_reorder *r, pl_tid t)
+{
+    pl_tid owner = pl_net_at(r->g, t)->view_src;
+    return owner != 0 ? owner : t;
+}
+
+/* Does node a read what node c writes into memory of another tensor? */
+static bool pl_reads_written(const struct pl_reorder *r, const struct pl_t *a, const struct pl_t *c)
+{
+    for (int k = 0; k < PL_T_SRC_MAX && c->view_src != 0 && !pl_is_empty(c); k++) {
+        if (a->src[k] != 0 && pl_memory_of(r, a->src[k]) == c->view_src)
+            return true;
+    }
+    return false;
+}
+
+/* Must node a wait for node c: its operand, the same memory, or one reads what the other writes? */
 static bool pl_depends(const struct pl_reorder *r, uint32_t a, uint32_t c)
 {
     const struct pl_t *t = pl_node(r, a), *s = pl_node(r, c);
@@ -37,21 +53,22 @@ static bool pl_depends(const struct pl_reorder *r, uint32_t a, uint32_t c)
         if (t->src[k] == r->node[c])
             return true;
     }
-    pl_tid own_a = t->view_src != 0 ? t->view_src : r->node[a];
-    pl_tid own_c = s->view_src != 0 ? s->view_src : r->node[c];
-    return own_a == own_c;
+    return pl_reads_written(r, t, s) || pl_reads_written(r, s, t) ||
+           pl_memory_of(r, r->node[a]) == pl_memory_of(r, r->node[c]);
 }
 
 /* Sequences that the backend fuses and leaves as they are: the routing of experts. */
 static const uint8_t pl_patterns[][13] = {
-    {PL_OP_SOFT_MAX, PL_OP_RESHAPE, PL_OP_ARGSORT, PL_OP_VIEW, PL_OP_GET_ROWS, PL_OP_RESHAPE,
+    {PL_OP_SOFT_MAX,  PL_OP_RESHAPE,  PL_OP_ARGSORT,   PL_OP_VIEW, PL_OP_GET_ROWS, PL_OP_RESHAPE,
      PL_OP_SUM_ROWS, PL_OP_CLAMP, PL_OP_DIV, PL_OP_RESHAPE},
-    {PL_OP_UNARY,   PL_OP_RESHAPE,       PL_OP_ADD,       PL_OP_ARGSORT,                 PL_OP_VIEW,                     PL_OP_GET_ROWS,
+    {PL_OP_UNARY, PL_OP_RESHAPE,  PL_OP_ADD,                                   PL_OP_ARGSORT, PL_OP_VIEW, PL_OP_GET_ROWS,
      PL_OP_RESHAPE, PL_OP_SUM_ROWS, PL_OP_CLAMP, PL_OP_DIV, PL_OP_RESHAPE},
-    {PL_OP_UNARY, PL_OP_SQRT,    PL_OP_RESHAPE,PL_OP_ADD,                                            PL_OP_ARGSORT,                                            PL_OP_VIEW,                                              PL_OP_GET_ROWS,
+    {PL_OP_UNARY,      PL_OP_SQRT,       PL_OP_RESHAPE,                      PL_OP_ADD, PL_OP_ARGSORT, PL_OP_VIEW, PL_OP_GET_ROWS,
      PL_OP_RESHAPE, PL_OP_SUM_ROWS, PL_OP_CLAMP, PL_OP_DIV, PL_OP_RESHAPE},
-    {PL_OP_SOFT_MAX, PL_OP_RESHAPE,              PL_OP_ARGSORT,                 PL_OP_VIEW,                 PL_OP_GET_ROWS              },
-    {PL_OP_ARGSORT,    PL_OP_VIEW,   PL_OP_GET_ROWS,                                PL_OP_RESHAPE,                            PL_OP_SOFT_MAX,                               PL_OP_RESHAPE                      },
+    {PL_OP_SOFT_MAX,  PL_OP_RESHAPE,      PL_OP_ARGSORT,PL_OP_VIEW, PL_OP_GET_ROWS},
+    {PL_OP_ARGSORT, PL_OP_VIEW,                   PL_OP_GET_ROWS,                    PL_OP_RESHAPE, PL_OP_SOFT_MAX, PL_OP_RESHAPE},
+    {PL_OP_RMS_NORM,      PL_OP_MUL,       PL_OP_ROPE,                      PL_OP_VIEW, PL_OP_SET_ROWS},
+    {PL_OP_ROPE,PL_OP_VIEW,PL_OP_SET_ROWS},
 };
 
 /* Length of the pattern that begins at i, or 0. */
@@ -73,6 +90,7 @@ static uint32_t pl_pattern_at(const struct pl_reorder *r, uint32_t i)
 static void pl_put_out(struct pl_reorder *r, uint32_t i)
 {
     r->out[r->n_out++] = r->node[i];
+    r->n_taken++;
     r->done[r->node[i]] = true;
     r->used[i] = true;
 }
@@ -211,40 +229,67 @@ static void pl_take_views(struct pl_reorder *r)
     }
 }
 
-void pl_net_reorder(struct pl_net_graph *g, pl_tid *order, uint32_t n)
+/* A routing that is fused writes its result while it still reads the scores: a view without an
+ * operation behind it keeps them. */
+static void pl_keep_read(struct pl_reorder *r, pl_tid first)
 {
-    struct pl_reorder r = {.g = g, .node = order, .n = n};
-    r.used = pl_arena_alloc(g->arena, n + 1, sizeof(bool));
-    r.in_set = pl_arena_alloc(g->arena, n + 1, sizeof(bool));
+    pl_tid read = pl_net_at(r->g, first)->src[0];
+    if (read == 0)
+        return;
+    const struct pl_t p = *pl_net_at(r->g, read);
+    pl_tid view = pl_net_new(r->g, p.type, p.ne[0], p.ne[1], p.ne[2], p.ne[3]);
+    if (view == 0)
+        return;
+    struct pl_t *v = pl_net_at(r->g, view);
+    v->view_src = p.view_src != 0 ? p.view_src : read;
+    v->src[0] = read;
+    v->backend = p.backend;
+    r->out[r->n_out++] = view;
+}
+
+static void pl_take_pattern(struct pl_reorder *r, uint32_t len)
+{
+    uint32_t from = r->first;
+    bool routing = false;
+    for (uint32_t k = 0; k < len; k++) {
+        routing = routing || pl_node(r, from + k)->op == PL_OP_ARGSORT;
+        pl_put_out(r, from + k);
+    }
+    if (routing)
+        pl_keep_read(r, r->node[from]);
+}
+
+const pl_tid *pl_net_reorder(struct pl_net_graph *g, const pl_tid *order, uint32_t *n)
+{
+    struct pl_reorder r = {.g = g, .node = order, .n = *n};
+    r.used = pl_arena_alloc(g->arena, r.n + 1, sizeof(bool));
+    r.in_set = pl_arena_alloc(g->arena, r.n + 1, sizeof(bool));
     r.done = pl_arena_alloc(g->arena, (size_t)g->n + 1, sizeof(bool));
-    r.set = pl_arena_alloc(g->arena, (size_t)n * 3 + 1, sizeof(uint32_t));
-    r.out = pl_arena_alloc(g->arena, (size_t)n + 1, sizeof(pl_tid));
+    r.set = pl_arena_alloc(g->arena, (size_t)r.n * 3 + 1, sizeof(uint32_t));
+    r.out = pl_arena_alloc(g->arena, (size_t)r.n * 2 + 1, sizeof(pl_tid));
     if (r.used == NULL || r.in_set == NULL || r.done == NULL || r.set == NULL || r.out == NULL) {
         g->failed = true;
-        return;
+        return NULL;
     }
-    while (r.first < n) {
+    while (r.first < r.n) {
         uint32_t len = pl_pattern_at(&r, r.first);
+        r.n_set = 0;
         if (len > 0) {
-            uint32_t from = r.first;
-            for (uint32_t k = 0; k < len; k++)
-                pl_put_out(&r, from + k);
+            pl_take_pattern(&r, len);
             pl_next_first(&r);
             continue;
         }
-        r.n_set = 0;
         pl_take(&r, r.first);
         pl_take_ready(&r);
         pl_take_views(&r);
         for (uint32_t k = 0; k < r.n_set; k++) {
             r.in_set[r.set[k]] = false;
-            if (r.n_out < n)
+            if (r.n_out < r.n * 2)
                 pl_put_out(&r, r.set[k]);
         }
         pl_next_first(&r);
     }
-    if (r.n_out == n)
-        memcpy(order, r.out, n * sizeof(pl_tid));
-    else
-        g->failed = true;
+    g->failed = g->failed || r.n_taken != r.n;
+    *n = r.n_out;
+    return g->failed ? NULL : r.out;
 }

@@ -6,7 +6,8 @@
 
 #include "engine/llamacpp/graph_ops.h"
 
-/* Reorders n operations in place. */
-void pl_net_reorder(struct pl_net_graph *g, pl_tid *order, uint32_t n);
+/* The n operations in the new order, of the net's arena; what is fused keeps what it reads until it
+ * is done, so that there may be more of them. NULL marks the net failed. */
+const pl_tid *pl_net_reorder(struct pl_net_graph *g, const pl_tid *order, uint32_t *n);
 
 #endif

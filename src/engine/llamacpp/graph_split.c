@@ -1,6 +1,7 @@
 #include "engine/llamacpp/graph_split.h"
 
 #include "engine/llamacpp/graph_reorder.h"
+#include "engine/llamacpp/graph_support.h"
 
 #include <string.h>
 
@@ -44,8 +45,27 @@ static uint64_t pl_op_batch(const struct pl_t *t)
     return t->ne[1] * t->ne[2] * t->ne[3];
 }
 
-static int pl_backend_by_memory(const struct pl_splitting *s, const struct pl_t *t)
+static bool pl_can(const struct pl_splitting *s, pl_tid t, int backend)
 {
+    return backend == s->host || pl_device_supports(s->g, t, &s->rules->device[backend]);
+}
+
+/* Where the weight of a product lies; a device takes large batches with the host's weights. -1: the
+ * device that has it cannot evaluate this. */
+static int pl_backend_by_weight(const struct pl_splitting *s, pl_tid id, const struct pl_t *w)
+{
+    bool takes = s->rules->op_offload && w->backend == s->host && !(w->flags & PL_T_CONVERTED) &&
+                 pl_op_batch(pl_at(s, id)) >= PL_OFFLOAD_BATCH;
+    for (int b = 0; takes && b < s->host; b++) {
+        if (pl_can(s, id, b))
+            return b;
+    }
+    return pl_can(s, id, w->backend) ? w->backend : -1;
+}
+
+static int pl_backend_by_memory(const struct pl_splitting *s, pl_tid id)
+{
+    const struct pl_t *t = pl_at(s, id);
     const struct pl_t *o = pl_owner(s, t);
     if (o->flags & PL_T_EXTERNAL)
         return o->backend;
@@ -59,9 +79,7 @@ static int pl_backend_by_memory(const struct pl_splitting *s, const struct pl_t 
         const struct pl_t *w = pl_at(s, t->src[i]);
         if (!(w->flags & PL_T_WEIGHT) || w->view_src != 0)
             continue;
-        bool takes = s->rules->op_offload && w->backend == s->host && s->host > 0 &&
-                     !(w->flags & PL_T_CONVERTED) && pl_op_batch(t) >= PL_OFFLOAD_BATCH;
-        return takes ? 0 : w->backend;
+        return pl_backend_by_weight(s, id, w);
     }
     return -1;
 }
@@ -72,13 +90,42 @@ static void pl_sweep(struct pl_splitting *s, bool down, bool with_host)
     int cur = -1;
     uint32_t n = s->g->n_order;
     for (uint32_t k = 0; k < n; k++) {
-        struct pl_t *t = pl_at(s, s->g->order[down ? k : n - 1 - k]);
+        pl_tid id = s->g->order[down ? k : n - 1 - k];
+        struct pl_t *t = pl_at(s, id);
         if (pl_is_view_op(t))
             continue;
         if (t->backend != -1)
             cur = t->backend == s->host && !with_host ? -1 : t->backend;
-        else if (cur != -1)
+        else if (cur != -1 && pl_can(s, id, cur))
             t->backend = (int16_t)cur;
+    }
+}
+
+/* May this backend read the tensor where it lies? Devices read their own memory alone. */
+static bool pl_readable(const struct pl_splitting *s, const struct pl_t *t, int backend)
+{
+    const struct pl_t *o = pl_owner(s, t);
+    int where = (o->flags & PL_T_EXTERNAL) ? o->backend
+                : t->backend != -1         ? t->backend
+                                           : o->backend;
+    return where == backend;
+}
+
+/* What no neighbour could take goes where most of its operands are. */
+static void pl_assign_left(struct pl_splitting *s, pl_tid id)
+{
+    struct pl_t *t = pl_at(s, id);
+    int most = -1;
+    for (int b = 0; b <= s->host; b++) {
+        int n = 0;
+        if (!pl_can(s, id, b))
+            continue;
+        for (int k = 0; k < PL_T_SRC_MAX; k++)
+            n += t->src[k] != 0 && pl_readable(s, pl_at(s, t->src[k]), b);
+        if (n > most) {
+            most = n;
+            t->backend = (int16_t)b;
+        }
     }
 }
 
@@ -86,19 +133,26 @@ static void pl_assign(struct pl_splitting *s)
 {
     struct pl_net_graph *g = s->g;
     for (uint32_t i = 0; i < g->n_leaf; i++) {
-        struct pl_t *t = pl_at(s, g->leaf[i]);
+        pl_tid id = g->leaf[i];
+        struct pl_t *t = pl_at(s, id);
         if (t->backend == -1)
-            t->backend = (int16_t)pl_backend_by_memory(s, t);
+            t->backend = (int16_t)pl_backend_by_memory(s, id);
     }
     for (uint32_t i = 0; i < g->n_order; i++) {
-        struct pl_t *t = pl_at(s, g->order[i]);
+        pl_tid id = g->order[i];
+        struct pl_t *t = pl_at(s, id);
         if (t->backend == -1)
-            t->backend = (int16_t)pl_backend_by_memory(s, t);
+            t->backend = (int16_t)pl_backend_by_memory(s, id);
     }
     pl_sweep(s, true, false);
     pl_sweep(s, false, false);
     pl_sweep(s, true, true);
     pl_sweep(s, false, true);
+    for (uint32_t i = 0; i < g->n_order; i++) {
+        const struct pl_t *t = pl_at(s, g->order[i]);
+        if (t->backend == -1 && !pl_is_view_op(t))
+            pl_assign_left(s, g->order[i]);
+    }
     for (uint32_t i = 0; i < g->n_order; i++) {
         struct pl_t *t = pl_at(s, g->order[i]);
         if (t->backend == -1 && t->view_src != 0)
@@ -111,16 +165,6 @@ static void pl_assign(struct pl_splitting *s)
         if (t->backend == -1)
             t->backend = 0;
     }
-}
-
-/* May this backend read the tensor where it lies? Devices read their own memory alone. */
-static bool pl_readable(const struct pl_splitting *s, const struct pl_t *t, int backend)
-{
-    const struct pl_t *o = pl_owner(s, t);
-    int where = (o->flags & PL_T_EXTERNAL) ? o->backend
-                : t->backend != -1         ? t->backend
-                                           : o->backend;
-    return where == backend;
 }
 
 static pl_tid pl_copy_of(struct pl_splitting *s, pl_tid t, int backend)
@@ -180,7 +224,6 @@ static void pl_fetch(struct pl_splitting *s, pl_tid node, int backend, pl_tid *l
         pl_tid src = pl_at(s, node)->src[k];
         if (src == 0 || src > s->n_first)
             continue;
-        pl_pipeline_input(s, src);
         if (pl_at(s, src)->backend == backend || pl_readable(s, pl_at(s, src), backend))
             continue;
         pl_tid *slot = &s->copy[(size_t)src * s->rules->n_backend + (size_t)backend];
@@ -213,8 +256,10 @@ static bool pl_weight_elsewhere(const struct pl_splitting *s, pl_tid node, int b
 static void pl_split_write(struct pl_splitting *s, uint32_t from, uint32_t to, int backend,
                            const pl_tid *inputs, uint32_t n_input)
 {
-    if (s->rules->reorders && backend != s->host)
-        pl_net_reorder(s->g, s->g->order + from, to - from);
+    const pl_tid *order = s->g->order + from;
+    uint32_t n = to - from;
+    if (backend != s->host && s->rules->device[backend].backend == PL_BACKEND_VULKAN)
+        order = pl_net_reorder(s->g, order, &n);
     for (uint32_t i = 0; i < n_input; i++) {
         const struct pl_t p = *pl_at(s, inputs[i]);
         pl_tid dep = pl_net_new(s->g, p.type, p.ne[0], p.ne[1], p.ne[2], p.ne[3]);
@@ -228,8 +273,8 @@ static void pl_split_write(struct pl_splitting *s, uint32_t from, uint32_t to, i
         (void)pl_put(s, s->copy[(size_t)inputs[i] * s->rules->n_backend + (size_t)backend],
                      backend);
     }
-    for (uint32_t i = from; i < to; i++)
-        (void)pl_put(s, s->g->order[i], pl_at(s, s->g->order[i])->backend);
+    for (uint32_t i = 0; i < n && order != NULL; i++)
+        (void)pl_put(s, order[i], pl_at(s, order[i])->backend);
 }
 
 static void pl_split_all(struct pl_splitting *s)
@@ -272,6 +317,8 @@ bool pl_net_split(struct pl_net_graph *g, const struct pl_split_rules *rules,
         return false;
     }
     pl_assign(&s);
+    for (uint32_t i = 0; i < g->n_leaf; i++)
+        pl_pipeline_input(&s, g->leaf[i]);
     pl_split_all(&s);
     for (uint32_t i = 0; i < g->n_leaf; i++)
         pl_put_leaf(&s, g->leaf[i], pl_at(&s, g->leaf[i])->backend);

@@ -5,6 +5,7 @@
 #ifndef PL_ENGINE_LLAMACPP_GRAPH_SPLIT_H
 #define PL_ENGINE_LLAMACPP_GRAPH_SPLIT_H
 
+#include "engine/llamacpp/devices.h"
 #include "engine/llamacpp/graph_ops.h"
 #include "engine/llamacpp/graph_place.h"
 
@@ -14,8 +15,9 @@
 struct pl_split_rules {
     uint32_t n_backend; /* devices and the host */
     bool op_offload;    /* devices take products with host weights in large batches */
-    bool reorders;      /* devices evaluate in an order of their own (graph_reorder.h) */
     uint32_t n_copies;  /* of inputs: 1, or PL_SPLIT_COPIES where devices work in a pipeline */
+    const struct pl_used_device *device; /* by backend, but the host's; what they can evaluate, and
+                                            whether in an order of their own (graph_reorder.h) */
 };
 
 /* Assigns every tensor (pl_t.backend), inserts the copies, and fills the plan's lists. The members

@@ -197,6 +197,7 @@ static pl_tid pl_w_moe(struct pl_call *c)
         .scaled = (scale > 0 || scale < 0) && !(scale >= 1 && scale <= 1),
         .gating = 1,
         .before = pl_call_has(c, "before"),
+        .select_sigmoid = pl_call_has(c, "sigselect"),
         .set = pl_call_has(c, "chexps") ? "chexps" : "exps",
         .use_bias_probs = true,
         .n_expert = pl_b_key(b, "expert_count", 0),
@@ -232,6 +233,36 @@ static pl_tid pl_w_pos(struct pl_call *c)
     if (pl_parse_u64(c->word[0], &n))
         c->b->n_pos = n;
     return 0;
+}
+
+static pl_tid pl_w_names(struct pl_call *c, const char **list, uint32_t *n)
+{
+    for (uint32_t i = 0; i < c->n_arg && *n < PL_SCALED_MAX; i++) {
+        list[*n] = pl_arena_strdup(c->b->g->arena, c->word[i]);
+        if (list[*n] == NULL)
+            c->b->g->failed = true;
+        else
+            (*n)++;
+    }
+    return 0;
+}
+
+/* scaled(moe,shexp): whose scales the engine's graph uses beside attention's */
+static pl_tid pl_w_scaled(struct pl_call *c)
+{
+    return pl_w_names(c, c->b->scaled, &c->b->n_scaled);
+}
+
+/* unbiased(output): whose biases it does not */
+static pl_tid pl_w_unbiased(struct pl_call *c)
+{
+    return pl_w_names(c, c->b->unbiased, &c->b->n_unbiased);
+}
+
+/* unscaled(attn_qkv): whose it does not */
+static pl_tid pl_w_unscaled(struct pl_call *c)
+{
+    return pl_w_names(c, c->b->unscaled, &c->b->n_unscaled);
 }
 
 static pl_tid pl_w_every(struct pl_call *c)
@@ -366,6 +397,12 @@ static pl_tid pl_w_noflash(struct pl_call *c)
     return 0;
 }
 
+static pl_tid pl_w_softcap(struct pl_call *c)
+{
+    c->b->softcap = true;
+    return 0;
+}
+
 /* halfheads(q): queries and a gate lie side by side in each head (models/qwen3next.cpp): gives both
  */
 static pl_tid pl_w_halfheads(struct pl_call *c)
@@ -482,6 +519,7 @@ static const struct {
     {"kda",           pl_w_kda          },
     {"latent",        pl_w_latent       },
     {"noflash",       pl_w_noflash      },
+    {"softcap",       pl_w_softcap      },
     {"rwkv",          pl_w_rwkv         },
     {"groupnorm",     pl_w_groupnorm    },
     {"halfheads",     pl_w_halfheads    },
@@ -533,6 +571,9 @@ static const struct {
     {"head",          pl_w_head         },
     {"pos",           pl_w_pos          },
     {"every",         pl_w_every        },
+    {"scaled",        pl_w_scaled       },
+    {"unscaled",      pl_w_unscaled     },
+    {"unbiased",      pl_w_unbiased     },
     {"heads",         pl_w_heads        },
     {"flat",          pl_w_flat         },
 };

@@ -195,7 +195,8 @@ static bool pl_place_usable(const struct pl_placement *p, uint8_t place, const s
         return false;
     if (d->range_max < UINT64_MAX && pl_place_operand(p, t) > d->range_max)
         return false;
-    if (!pl_ends(t->name, ".ssm_a") || t->ne[0] == 1)
+    /* a delta net's decay has one dimension and is multiplied, not scanned */
+    if (!pl_ends(t->name, ".ssm_a") || t->ne[0] == 1 || t->ne[1] == 1)
         return true;
     if (d->backend == PL_BACKEND_CUDA || d->backend == PL_BACKEND_ROCM)
         return t->ne[0] == 16 && t->ne[1] % 128 == 0;
