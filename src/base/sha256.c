@@ -84,18 +84,23 @@ void pl_sha256_end(struct pl_sha256 *s, uint8_t out[PL_SHA256_BYTES])
         out[i] = (uint8_t)(s->h[i / 4] >> (24 - 8 * (i % 4)));
 }
 
-const char *pl_sha256_text(const void *data, size_t len, char out[PL_SHA256_TEXT_MAX])
+const char *pl_sha256_hex(const uint8_t sum[PL_SHA256_BYTES], char out[PL_SHA256_TEXT_MAX])
 {
     static const char hex[] = "0123456789abcdef";
-    struct pl_sha256 s;
-    uint8_t sum[PL_SHA256_BYTES];
-    pl_sha256_start(&s);
-    pl_sha256_add(&s, data, len);
-    pl_sha256_end(&s, sum);
     for (int i = 0; i < PL_SHA256_BYTES; i++) {
         out[2 * i] = hex[sum[i] >> 4];
         out[2 * i + 1] = hex[sum[i] & 15];
     }
     out[PL_SHA256_TEXT_MAX - 1] = '\0';
     return out;
+}
+
+const char *pl_sha256_text(const void *data, size_t len, char out[PL_SHA256_TEXT_MAX])
+{
+    struct pl_sha256 s;
+    uint8_t sum[PL_SHA256_BYTES];
+    pl_sha256_start(&s);
+    pl_sha256_add(&s, data, len);
+    pl_sha256_end(&s, sum);
+    return pl_sha256_hex(sum, out);
 }

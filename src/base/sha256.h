@@ -18,6 +18,9 @@ void pl_sha256_start(struct pl_sha256 *s);
 void pl_sha256_add(struct pl_sha256 *s, const void *data, size_t len);
 void pl_sha256_end(struct pl_sha256 *s, uint8_t out[PL_SHA256_BYTES]);
 
+/* In lower-case hexadecimal. Returns out. */
+const char *pl_sha256_hex(const uint8_t sum[PL_SHA256_BYTES], char out[PL_SHA256_TEXT_MAX]);
+
 /* Of one text, in lower-case hexadecimal. Returns out. */
 const char *pl_sha256_text(const void *data, size_t len, char out[PL_SHA256_TEXT_MAX]);
 

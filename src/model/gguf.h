@@ -45,6 +45,9 @@ bool pl_gguf_match(const uint8_t *head, size_t n);
 /* What a file that begins with these bytes is, in words ("an HTML page ..."), or NULL. Static. */
 const char *pl_gguf_lookalike(const uint8_t *head, size_t n);
 
+/* "-00002-of-00005.gguf" at the end of a path: part 2 of 5. false when it is not named so. */
+bool pl_gguf_part_of(const char *path, uint64_t *ret_no, uint64_t *ret_count);
+
 /* The name of part `want` (0-based) of a split model, from the path of its part `no` of `count`
  * ("x-00002-of-00003.gguf"); NULL when path is not named so, or when the arena has no memory. */
 const char *pl_gguf_part_path(struct pl_arena *a, const char *path, uint64_t no, uint64_t count,

@@ -37,6 +37,19 @@ const char *pl_gguf_part_path(struct pl_arena *a, const char *path, uint64_t no,
     return s;
 }
 
+bool pl_gguf_part_of(const char *path, uint64_t *ret_no, uint64_t *ret_count)
+{
+    char no[6] = "", count[6] = "";
+    size_t n = strlen(path);
+    const char *s = n > 20 ? path + n - 20 : "";
+    if (s[0] != '-' || strncmp(s + 6, "-of-", 4) != 0 || !pl_ends(path, ".gguf"))
+        return false;
+    memcpy(no, s + 1, 5);
+    memcpy(count, s + 10, 5);
+    return pl_parse_u64(no, ret_no) && pl_parse_u64(count, ret_count) && *ret_no > 0 &&
+           *ret_no <= *ret_count && *ret_count <= PL_SPLITS_MAX;
+}
+
 static int pl_split_bad(struct pl_err *err, const char *path, int rc)
 {
     pl_err_at(err, path, 0, 0);

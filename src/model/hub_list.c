@@ -10,7 +10,6 @@
 #include <strings.h>
 
 #define PL_HUB_MEMORY_MAX (32ull << 20)
-#define PL_HUB_TAG_MAX 32
 
 static bool pl_hub_hex(const char *s)
 {
@@ -114,7 +113,7 @@ bool pl_hub_is_model(const char *path)
 }
 
 /* "-00002-of-00003.gguf" and so on: not where a split model is opened. */
-static bool pl_hub_later_part(const char *path)
+bool pl_hub_later_part(const char *path)
 {
     size_t n = strlen(path);
     const char *s = n > 20 ? path + n - 20 : "";
@@ -168,7 +167,7 @@ const struct pl_hub_file *pl_hub_choose(const struct pl_hub_list *l, const char 
 }
 
 /* "Q4_K_M" of "dir/Name-Q4_K_M-00001-of-00002.gguf": the last word, as llama.cpp's tag. */
-static bool pl_hub_tag(const char *path, char out[PL_HUB_TAG_MAX])
+bool pl_hub_tag(const char *path, char out[PL_HUB_TAG_MAX])
 {
     const char *base = pl_hub_base(path);
     size_t n = strlen(base) - 5, split = strlen("-00001-of-00002");

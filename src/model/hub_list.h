@@ -50,6 +50,14 @@ const struct pl_hub_file *pl_hub_projector(const struct pl_hub_list *l,
 /* Is it a model: no projector, importance matrix, or draft head for another. */
 bool pl_hub_is_model(const char *path);
 
+/* The quantisation in a file's name, in capitals: the last word of it, as llama.cpp's tag. false
+ * when there is none. */
+#define PL_HUB_TAG_MAX 32
+bool pl_hub_tag(const char *path, char out[PL_HUB_TAG_MAX]);
+
+/* Is it a later part of a split model: not where it is opened. */
+bool pl_hub_later_part(const char *path);
+
 /* "Q4_K_M, Q8_0, ..." of the models there, for a hint; "" when there is none. */
 void pl_hub_quants(const struct pl_hub_list *l, char *out, size_t size);
 

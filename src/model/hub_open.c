@@ -1,5 +1,6 @@
 #include "model/hub_open.h"
 
+#include "base/json.h"
 #include "base/str.h"
 #include "model/header_cache.h"
 #include "model/hub.h"
@@ -99,8 +100,7 @@ int pl_hub_local(const struct pl_hub_spec *s, struct pl_hub_list *ret, char *ret
     return pl_hub_walk(ret_folder, ret, err);
 }
 
-static int pl_hub_unknown(const struct pl_hub_spec *s, const struct pl_hub_list *l,
-                          struct pl_err *err)
+int pl_hub_unknown(const struct pl_hub_spec *s, const struct pl_hub_list *l, struct pl_err *err)
 {
     char quants[PL_ERR_HINT_MAX - 24];
     pl_hub_quants(l, quants, sizeof(quants));
@@ -117,7 +117,7 @@ static int pl_hub_unknown(const struct pl_hub_spec *s, const struct pl_hub_list 
 }
 
 /* A path as part of an address: what is not plain is written %XX. */
-static bool pl_hub_address(const struct pl_hub_spec *s, const char *path, char out[PL_URL_MAX])
+bool pl_hub_address(const struct pl_hub_spec *s, const char *path, char out[PL_URL_MAX])
 {
     char endpoint[PL_URL_MAX];
     struct pl_str url;
@@ -159,9 +159,36 @@ static int pl_hub_ask(const char *url, const char *token, const struct pl_open_o
     return rc;
 }
 
+int pl_hub_info(const struct pl_hub_spec *s, const struct pl_open_options *o, const char *token,
+                struct pl_hub_info *ret, struct pl_err *err)
+{
+    char endpoint[PL_URL_MAX], url[PL_URL_MAX];
+    struct pl_get_answer a = {0};
+    struct pl_jdoc *doc = NULL;
+    *ret = (struct pl_hub_info){0};
+    if (!PL_FMT(url, "%s/api/models/%s/%s", pl_hub_endpoint(endpoint), s->org, s->repo))
+        return pl_fail(err, -ENAMETOOLONG, "the address is too long");
+    pl_str_init(&a.body, PL_HUB_TEXT_MAX);
+    int rc = pl_hub_ask(url, token, o, &a, err);
+    if (rc == 0)
+        rc = pl_jdoc_parse(pl_str_get(&a.body), a.body.len, "the hub's answer", &doc, err);
+    pl_jval root = rc == 0 ? pl_jdoc_root(doc) : NULL;
+    const char *sha = pl_jstr(pl_jget(root, "sha"), "");
+    const char *licence = pl_jstr(pl_jget(pl_jget(root, "cardData"), "license"), "");
+    const char *gated = pl_jstr(pl_jget(root, "gated"), NULL); /* false, "auto" or "manual" */
+    size_t n = strlen(sha);
+    if (n > 0 && n < sizeof(ret->commit) && strspn(sha, "0123456789abcdef") == n)
+        (void)PL_FMT(ret->commit, "%s", sha);
+    (void)pl_text_cut(ret->licence, sizeof(ret->licence), licence);
+    ret->gated = gated != NULL;
+    (void)pl_jdoc_free(doc);
+    pl_str_done(&a.body);
+    return rc;
+}
+
 /* The listing of the hub, or the one kept. */
-static int pl_hub_listing(const struct pl_hub_spec *s, const struct pl_open_options *o,
-                          const char *token, struct pl_hub_list *ret, struct pl_err *err)
+int pl_hub_listing(const struct pl_hub_spec *s, const struct pl_open_options *o, const char *token,
+                   struct pl_hub_list *ret, struct pl_err *err)
 {
     char endpoint[PL_URL_MAX], url[PL_URL_MAX], kept[PATH_MAX];
     struct pl_get_answer a = {0};

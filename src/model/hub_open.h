@@ -5,6 +5,7 @@
 
 #include "model/hub_list.h"
 #include "model/open.h"
+#include "sys/url.h"
 
 #define PL_HUB_NAME_MAX 128
 
@@ -24,6 +25,27 @@ bool pl_hub_cache(char *out, size_t size);
  * is not there. End with pl_hub_list_done. */
 int pl_hub_local(const struct pl_hub_spec *s, struct pl_hub_list *ret, char *ret_folder,
                  size_t size, struct pl_err *err);
+
+/* The files of a repository as the hub lists them (offline: as it was listed last). token NULL:
+ * none. -ENOENT offline and never read, or as pl_remote_refused. End with pl_hub_list_done, on
+ * failure too. */
+int pl_hub_listing(const struct pl_hub_spec *s, const struct pl_open_options *o, const char *token,
+                   struct pl_hub_list *ret, struct pl_err *err);
+
+/* What else the hub says of a repository; "" = it does not say. */
+struct pl_hub_info {
+    char commit[65];  /* of its main branch, hexadecimal */
+    char licence[64]; /* fit for a terminal */
+    bool gated;       /* its owner lets in whom they accept */
+};
+int pl_hub_info(const struct pl_hub_spec *s, const struct pl_open_options *o, const char *token,
+                struct pl_hub_info *ret, struct pl_err *err);
+
+/* The address of a file of the repository; false when it is too long. */
+bool pl_hub_address(const struct pl_hub_spec *s, const char *path, char out[PL_URL_MAX]);
+
+/* "no file of quantisation ...", with those there are: -ENOENT, exit status 2. */
+int pl_hub_unknown(const struct pl_hub_spec *s, const struct pl_hub_list *l, struct pl_err *err);
 
 /* As pl_model_open_with: -ENOENT for an unknown quantisation (the hint lists those there are), and
  * the errors of pl_remote_read. */

@@ -62,6 +62,21 @@ int pl_ollama_manifest(const char *text, size_t len, struct pl_ollama_manifest *
     return 0;
 }
 
+int pl_ollama_layers(const char *text, size_t len,
+                     struct pl_ollama_layer ret[PL_OLLAMA_LAYERS_MAX + 1], struct pl_err *err)
+{
+    struct pl_jdoc *doc = NULL;
+    int n = 0, rc = pl_jdoc_parse(text, len, "the manifest", &doc, err);
+    if (rc < 0)
+        return pl_exit_as(err, rc, PL_EXIT_ENVIRONMENT);
+    pl_jval layers = pl_jget(pl_jdoc_root(doc), "layers");
+    for (size_t i = 0; i < pl_jlen(layers) && i < PL_OLLAMA_LAYERS_MAX; i++)
+        n += pl_ollama_layer(pl_jat(layers, i), &ret[n]) ? 1 : 0;
+    n += pl_ollama_layer(pl_jget(pl_jdoc_root(doc), "config"), &ret[n]) ? 1 : 0;
+    (void)pl_jdoc_free(doc);
+    return n;
+}
+
 bool pl_ollama_store(unsigned i, char *out, size_t size)
 {
     const char *own = getenv("OLLAMA_MODELS"), *home = getenv("HOME");

@@ -4,7 +4,9 @@
 #ifndef PL_MODEL_OLLAMA_H
 #define PL_MODEL_OLLAMA_H
 
+#include "base/str.h"
 #include "model/open.h"
+#include "sys/url.h"
 
 #include <stddef.h>
 
@@ -33,6 +35,23 @@ bool pl_ollama_name(const char *text, struct pl_ollama_name *ret);
 /* -EBADMSG when text is no manifest, or has no model layer. */
 int pl_ollama_manifest(const char *text, size_t len, struct pl_ollama_manifest *ret,
                        struct pl_err *err);
+
+/* Every layer of a manifest, and its configuration: what a store of Ollama wants to have. Fills
+ * ret[0..n), n at most PL_OLLAMA_LAYERS_MAX + 1; returns n, or as pl_ollama_manifest. */
+int pl_ollama_layers(const char *text, size_t len,
+                     struct pl_ollama_layer ret[PL_OLLAMA_LAYERS_MAX + 1], struct pl_err *err);
+
+/* The manifest of the registry, as text (into out, which this initialises; end with pl_str_done, on
+ * failure too) and read; offline the one kept. */
+int pl_ollama_fetch(const struct pl_ollama_name *n, const struct pl_open_options *o,
+                    struct pl_str *out, struct pl_ollama_manifest *ret, struct pl_err *err);
+
+/* The address of a layer; false when it is too long. */
+bool pl_ollama_blob(const struct pl_ollama_name *n, const char *sha256, char out[PL_URL_MAX]);
+
+/* Where a manifest lies in a store. */
+bool pl_ollama_manifest_path(const char *store, const struct pl_ollama_name *n, char *out,
+                             size_t size);
 
 /* Folder `i` in which Ollama may keep models: $OLLAMA_MODELS alone when set, else ~/.ollama/models
  * and the service's. false past the last. */

@@ -45,8 +45,7 @@ static int pl_ollama_here(const struct pl_ollama_name *n, struct pl_model **ret,
     char store[PATH_MAX / 2], path[PATH_MAX];
     struct pl_ollama_manifest m;
     for (unsigned i = 0; pl_ollama_store(i, store, sizeof(store)); i++) {
-        if (!PL_FMT(path, "%s/manifests/" PL_OLLAMA_HOST "/%s/%s/%s", store, n->space, n->name,
-                    n->tag) ||
+        if (!pl_ollama_manifest_path(store, n, path, sizeof(path)) ||
             pl_ollama_read_manifest(path, &m, NULL) < 0 ||
             !PL_FMT(path, "%s/blobs/sha256-%s", store, m.model.sha256) || access(path, R_OK) < 0)
             continue;
@@ -87,16 +86,24 @@ static int pl_ollama_ask(const char *url, const struct pl_open_options *o, struc
     return rc;
 }
 
-/* The manifest of the registry; offline the one kept. */
-static int pl_ollama_fetch(const struct pl_ollama_name *n, const struct pl_open_options *o,
-                           struct pl_ollama_manifest *ret, struct pl_err *err)
+bool pl_ollama_manifest_path(const char *store, const struct pl_ollama_name *n, char *out,
+                             size_t size)
+{
+    return pl_fmt(out, size, "%s/manifests/" PL_OLLAMA_HOST "/%s/%s/%s", store, n->space, n->name,
+                  n->tag);
+}
+
+int pl_ollama_fetch(const struct pl_ollama_name *n, const struct pl_open_options *o,
+                    struct pl_str *out, struct pl_ollama_manifest *ret, struct pl_err *err)
 {
     char url[PL_URL_MAX], folder[PATH_MAX / 2], kept[PATH_MAX];
     struct pl_get_answer a = {0};
+    pl_str_init(out, PL_OLLAMA_MANIFEST_MAX);
     bool keeps = pl_cache_folder("ollama", folder, sizeof(folder)) &&
                  PL_FMT(kept, "%s/%s--%s--%s.json", folder, n->space, n->name, n->tag);
     if (o->offline) {
-        if (keeps && pl_ollama_read_manifest(kept, ret, NULL) == 0)
+        if (keeps && pl_file_text(kept, out, NULL) == 0 &&
+            pl_ollama_manifest(pl_str_get(out), out->len, ret, NULL) == 0)
             return 0;
         (void)pl_fail(err, -ENOENT, "%s:%s: offline, and its manifest was never read", n->name,
                       n->tag);
@@ -109,11 +116,12 @@ static int pl_ollama_fetch(const struct pl_ollama_name *n, const struct pl_open_
         rc = pl_ollama_manifest(pl_str_get(&a.body), a.body.len, ret, err);
     if (rc == 0 && keeps && pl_make_parents(kept, 0700, NULL) == 0)
         (void)pl_newfile_write(kept, pl_str_get(&a.body), a.body.len, 0600, true, NULL);
+    pl_str_addn(out, pl_str_get(&a.body), a.body.len);
     pl_str_done(&a.body);
     return rc;
 }
 
-static bool pl_ollama_blob(const struct pl_ollama_name *n, const char *sha256, char out[PL_URL_MAX])
+bool pl_ollama_blob(const struct pl_ollama_name *n, const char *sha256, char out[PL_URL_MAX])
 {
     return pl_fmt(out, PL_URL_MAX, "%s/v2/%s/%s/blobs/sha256:%s", pl_ollama_registry(), n->space,
                   n->name, sha256);
@@ -124,8 +132,10 @@ static int pl_ollama_remote(const struct pl_ollama_name *n, const struct pl_open
 {
     char url[PL_URL_MAX];
     struct pl_ollama_manifest m;
+    struct pl_str text;
     const struct pl_remote_options remote = {.offline = o->offline, .stop = o->stop};
-    int rc = pl_ollama_fetch(n, o, &m, err);
+    int rc = pl_ollama_fetch(n, o, &text, &m, err);
+    pl_str_done(&text);
     if (rc == 0 && !pl_ollama_blob(n, m.model.sha256, url))
         rc = pl_fail(err, -ENAMETOOLONG, "the address is too long");
     if (rc == 0)

@@ -22,20 +22,6 @@ void pl_stores_done(struct pl_stores *s)
     *s = (struct pl_stores){0};
 }
 
-/* "-00002-of-00005.gguf": which part of how many; false when path is not named so. */
-static bool pl_stores_part(const char *path, uint64_t *ret_no, uint64_t *ret_count)
-{
-    char no[6] = "", count[6] = "";
-    size_t n = strlen(path);
-    const char *s = n > 20 ? path + n - 20 : "";
-    if (s[0] != '-' || strncmp(s + 6, "-of-", 4) != 0 || !pl_ends(path, ".gguf"))
-        return false;
-    memcpy(no, s + 1, 5);
-    memcpy(count, s + 10, 5);
-    return pl_parse_u64(no, ret_no) && pl_parse_u64(count, ret_count) && *ret_no > 0 &&
-           *ret_no <= *ret_count && *ret_count <= PL_SPLITS_MAX;
-}
-
 static void pl_stores_sizes(struct pl_store_item *i, const struct stat *st)
 {
     i->bytes = pl_add_sat(i->bytes, (uint64_t)st->st_size);
@@ -58,7 +44,7 @@ int pl_stores_add(struct pl_stores *s, const char *store, const char *name, cons
 {
     struct stat st;
     uint64_t no = 1, count = 1;
-    bool split = pl_stores_part(path, &no, &count);
+    bool split = pl_gguf_part_of(path, &no, &count);
     if (no > 1 || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
         return 0;
     if (s->n >= PL_STORES_ITEMS_MAX) {

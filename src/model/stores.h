@@ -16,10 +16,11 @@
 #define PL_STORES_HEAD (1u << 20) /* bytes hashed to tell files of one length apart */
 
 struct pl_store_item {
-    const char *store;  /* "folder", "huggingface", "ollama", "lmstudio", "llama.cpp"; static */
-    const char *name;   /* usable as MODEL */
-    const char *path;   /* of its first file */
-    const char *sha256; /* where the store knows it; else NULL */
+    const char
+        *store; /* "folder", "huggingface", "ollama", "lmstudio", "llama.cpp", "plimsoll"; static */
+    const char *name;           /* usable as MODEL */
+    const char *path;           /* of its first file */
+    const char *sha256;         /* where the store knows it; else NULL */
     uint64_t bytes, disk_bytes; /* of all its files */
     uint32_t n_file;
     dev_t dev; /* of its first file */
@@ -41,6 +42,10 @@ struct pl_stores {
  * out. -ENOMEM. End with pl_stores_done, on failure too. */
 int pl_stores_find(const char *folder, struct pl_stores *ret, struct pl_err *err);
 void pl_stores_done(struct pl_stores *s);
+
+/* The folder for what comes from no registry: $XDG_DATA_HOME/plimsoll/models, else
+ * ~/.local/share/plimsoll/models; false without a HOME. */
+bool pl_stores_own(char *out, size_t size);
 
 /* Names what is there twice. Reads at most PL_STORES_HEAD bytes of files that have the length of
  * another one. */

@@ -57,7 +57,7 @@ static int pl_stores_gguf(struct pl_stores *s, const char *root, const char *pat
 }
 
 static char pl_store_folder[] = "folder", pl_store_lmstudio[] = "lmstudio",
-            pl_store_llama[] = "llama.cpp";
+            pl_store_llama[] = "llama.cpp", pl_store_plimsoll[] = "plimsoll";
 
 /* Looks through base + below; a missing base is empty. */
 static int pl_stores_folder(struct pl_stores *s, const char *base, const char *below, int depth,
@@ -165,9 +165,19 @@ static int pl_stores_ollama(struct pl_stores *s, struct pl_err *err)
     return rc;
 }
 
+bool pl_stores_own(char *out, size_t size)
+{
+    const char *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+    if (xdg != NULL && xdg[0] == '/')
+        return pl_fmt(out, size, "%s/plimsoll/models", xdg);
+    return home != NULL && home[0] == '/' &&
+           pl_fmt(out, size, "%s/.local/share/plimsoll/models", home);
+}
+
 int pl_stores_find(const char *folder, struct pl_stores *ret, struct pl_err *err)
 {
     const char *home = getenv("HOME"), *llama = getenv("LLAMA_CACHE");
+    char own[PATH_MAX];
     int depth = PL_STORES_DEPTH_MAX;
     *ret = (struct pl_stores){0};
     pl_arena_init(&ret->arena, PL_STORES_MEMORY_MAX);
@@ -185,6 +195,8 @@ int pl_stores_find(const char *folder, struct pl_stores *ret, struct pl_err *err
     if (rc == 0)
         rc = pl_stores_folder(ret, llama != NULL ? llama : home,
                               llama != NULL ? "" : "/.cache/llama.cpp", depth, pl_store_llama, err);
+    if (rc == 0 && pl_stores_own(own, sizeof(own)))
+        rc = pl_stores_folder(ret, own, "", depth, pl_store_plimsoll, err);
     if (rc == 0)
         pl_stores_same(ret);
     return rc;

@@ -10,6 +10,7 @@
 #define PL_GET_CAP (1024u * 1024u)
 #define PL_GET_ERROR_CAP (64u * 1024u)
 #define PL_GET_HEADERS_MAX (256u * 1024u) /* bytes of header lines of one answer */
+#define PL_GET_LARGE (512L * 1024L)       /* bytes that are handed on at once, at most */
 #define PL_GET_ENOUGH 1                   /* a callback ended the request, content */
 
 struct pl_get {
@@ -185,6 +186,8 @@ static CURLcode pl_get_options(struct pl_get *g)
     PL_SET(CURLOPT_NOPROGRESS, 0L);
     PL_SET(CURLOPT_XFERINFOFUNCTION, pl_get_on_progress);
     PL_SET(CURLOPT_XFERINFODATA, g);
+    if (q->large)
+        PL_SET(CURLOPT_BUFFERSIZE, PL_GET_LARGE);
     if (pl_url_loopback(g->url))
         PL_SET(CURLOPT_PROXY, "");
     if (certificates != NULL)

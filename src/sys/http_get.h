@@ -30,6 +30,7 @@ struct pl_get_request {
     /* A redirect that names a file of this identity (X-Linked-Etag) is not followed: the answer is
      * then status 304. NULL or "": none. */
     const char *known_linked;
+    bool large;                        /* megabytes are expected: they come in larger pieces */
     uint32_t connect_s, stall_s;       /* 0: the constants above */
     const volatile sig_atomic_t *stop; /* not 0: give up with -EINTR; or NULL */
     /* Gets the body of a 200 or 206 piece by piece; facts are complete by then. 0: go on; 1:

@@ -87,6 +87,34 @@ row_remote_model_refused() {
     kill "$server"
     wait "$server" 2>/dev/null
 }
+# the server of the network tests, over $T/web with a model in it; sets $at
+web_server() {
+    command -v python3 >/dev/null || { skip="python3 is not installed"; return 1; }
+    mkdir -p "$T/web"
+    cp --sparse=always "$T/model.gguf" "$T/web/model.gguf"
+    python3 "$PLIMSOLL_SOURCE/tests/remote/server.py" "$T/web" "$T/webport" "$T/weblog" &
+    web_pid=$!
+    for _ in $(seq 100); do [ -s "$T/webport" ] && break || sleep 0.05; done
+    at=http://127.0.0.1:$(cat "$T/webport")
+}
+row_pulled_by_another() {
+    web_server || return
+    "$PLIMSOLL" pull "$at/slow/model.gguf" -o "$T/pulled.gguf" --no-test >/dev/null 2>&1 &
+    first=$!
+    for _ in $(seq 100); do [ -s "$T/pulled.gguf.part.state" ] && break || sleep 0.05; done
+    it "$PLIMSOLL" pull "$at/slow/model.gguf" -o "$T/pulled.gguf" --no-test
+    kill $first $web_pid
+    wait $first $web_pid 2>/dev/null
+    rm -f "$T/webport"
+}
+row_wrong_hash() {
+    web_server || return
+    it "$PLIMSOLL" pull "$at/linkedflips/model.gguf" -o "$T/wrong.gguf" --no-test
+    kill $web_pid
+    wait $web_pid 2>/dev/null
+    not_ok "wrong hash: no such file" test -e "$T/wrong.gguf"
+    rm -f "$T/webport"
+}
 row_no_network() {
     # port 9 of this machine: nobody listens there
     it env -u http_proxy -u HTTP_PROXY -u all_proxy -u ALL_PROXY XDG_CACHE_HOME="$T/cache" \

@@ -63,7 +63,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         st = os.stat(path)
         return '"%x-%x"' % (st.st_size, st.st_mtime_ns)
 
-    def serve(self, rel, ranges=True, extra=(), etag=None, total=None, cut=None, shift=0, modified=None):
+    def serve(self, rel, ranges=True, extra=(), etag=None, total=None, cut=None, shift=0, modified=None,
+              pace=None, flip=False):
         path = self.file(rel)
         if path is None:
             return self.answer(404, body=b"no such file")
@@ -102,6 +103,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             left = n if cut is None else min(n, cut)
             while left > 0:
                 piece = f.read(min(65536, left))
+                if flip and size - f.tell() < 1 << 20:
+                    piece = piece[:-1] + bytes([piece[-1] ^ 1])
+                if pace:
+                    time.sleep(len(piece) / pace)
                 try:
                     self.wfile.write(piece)
                 except (BrokenPipeError, ConnectionResetError):
@@ -169,6 +174,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return org == "gated" and self.headers.get("Authorization") != "Bearer hf_SECRETTOKEN"
 
     def way_api(self, rel, q):
+        m = re.match(r"models/([^/]+)/([^/]+)$", rel)
+        if m and os.path.isdir(os.path.join(root, "hub", m.group(1), m.group(2))) and not self.gated(m.group(1)):
+            body = {"sha": hashlib.sha1(rel.encode()).hexdigest(), "gated": "auto" if m.group(1) == "gated" else False,
+                    "cardData": {"license": "apache-2.0"}}
+            return self.answer(200, [("Content-Type", "application/json")], json.dumps(body).encode())
         m = re.match(r"models/([^/]+)/([^/]+)/tree/main$", rel)
         if m is None or not os.path.isdir(os.path.join(root, "hub", m.group(1), m.group(2))):
             return self.answer(401, [("X-Error-Code", "RepoNotFound")])
@@ -191,6 +201,64 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def way_org(self, rel, q):
         self.serve("hub/org/" + rel.replace("/resolve/main/", "/", 1))
+
+    def way_HuggingFaceTB(self, rel, q):
+        self.serve("hub/HuggingFaceTB/" + rel.replace("/resolve/main/", "/", 1))
+
+    def way_cdn(self, rel, q):  # an organisation whose files lie elsewhere, behind a link that runs out
+        rel = "hub/cdn/" + rel.replace("/resolve/main/", "/", 1)
+        path = self.file(rel)
+        if path is None:
+            return self.answer(404)
+        self.answer(302, [("Location", "http://localhost:%d/uses/%s?sig=SECRETSIG&n=%d" %
+                           (port, rel, count(("cdn", rel)))),
+                          ("X-Linked-Size", str(os.path.getsize(path))), ("X-Linked-Etag", '"%s"' % sha(path))])
+
+    def way_uses(self, rel, q):  # three requests a link
+        if self.headers.get("Authorization"):
+            return self.answer(500, body=b"the token came along")
+        if "sig=SECRETSIG" not in q or count(("uses", rel, q)) > 3:
+            return self.answer(403, body=b"expired")
+        self.serve(rel)
+
+    def way_slow(self, rel, q):  # about SLOW bytes a second, per connection
+        self.serve(rel, pace=int(os.environ.get("SLOW", "2000000")))
+
+    def way_redirect_slow(self, rel, q):
+        path = self.file(rel)
+        self.answer(302, [("Location", "/slow/" + rel), ("X-Linked-Size", str(os.path.getsize(path))),
+                          ("X-Linked-Etag", '"%s"' % sha(path))])
+
+    def way_cuts(self, rel, q):  # breaks off after 3 MB of every answer
+        self.serve(rel, cut=3000000)
+
+    def way_flips(self, rel, q):  # a wrong byte in the last MiB, under the right identity
+        self.serve(rel, flip=True)
+
+    def way_linkedflips(self, rel, q):
+        path = self.file(rel)
+        self.answer(302, [("Location", "/flips/" + rel), ("X-Linked-Size", str(os.path.getsize(path))),
+                          ("X-Linked-Etag", '"%s"' % sha(path))])
+
+    def way_rangesonce(self, rel, q):  # ranges for the first five requests only
+        self.serve(rel, ranges=count("rangesonce") <= 5)
+
+    def way_busyall(self, rel, q):  # at most two at a time
+        with lock:
+            seen["busyall"] = seen.get("busyall", 0) + 1
+            now = seen["busyall"]
+        try:
+            if now > 2:
+                return self.answer(429, [("Retry-After", "1")])
+            self.serve(rel, pace=4000000)
+        finally:
+            with lock:
+                seen["busyall"] -= 1
+
+    def way_errors(self, rel, q):  # every other request fails
+        if count("errors") % 2 == 0:
+            return self.answer(503)
+        self.serve(rel)
 
     def way_gated(self, rel, q):
         if self.gated("gated"):
