@@ -7,6 +7,8 @@ const struct pl_verb *const pl_verbs[] = {
     &pl_verb_estimate,
     &pl_verb_try,
     &pl_verb_pull,
+    &pl_verb_plan,
+    &pl_verb_config,
     &pl_verb_ghost,
     &pl_verb_models,
     &pl_verb_runs,

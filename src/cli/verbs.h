@@ -12,7 +12,9 @@ extern const struct pl_verb pl_verb_pull;
 extern const struct pl_verb pl_verb_home; /* no command: not in the table */
 extern const struct pl_verb pl_verb_inspect;
 extern const struct pl_verb pl_verb_machines;
+extern const struct pl_verb pl_verb_config;
 extern const struct pl_verb pl_verb_models;
+extern const struct pl_verb pl_verb_plan;
 extern const struct pl_verb pl_verb_runs;
 extern const struct pl_verb pl_verb_why;
 extern const struct pl_verb pl_verb_try;

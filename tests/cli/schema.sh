@@ -71,6 +71,11 @@ if offers runs; then
     done
 fi
 
+if offers plan; then
+    printf '{"plimsoll": 1, "components": {"a": {"candidates": [{"footprint": {"ram": {"steady": "1MiB"}}}]}}}' >"$T/stack.yaml"
+    valid "plan" plan "$T/stack.yaml"
+    valid "config" config show "$T/stack.yaml"
+fi
 if offers models; then
     valid "models: some" models qwen3
     valid "models: those that fit" models --fits --kind embed

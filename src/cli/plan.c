@@ -1,0 +1,216 @@
+/* plimsoll plan STACK: what runs together, exactly, under the line. */
+#include "plan/plan.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/table.h"
+#include "base/units.h"
+#include "cli/machine.h"
+#include "cli/model.h"
+#include "cli/plan_options.h"
+#include "cli/stack.h"
+#include "cli/verbs.h"
+#include "ledger/ledger.h"
+#include "report/plan.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PL_PLAN_ARENA_MAX (512u * 1024u * 1024u)
+#define PL_TIME_LIMIT_S 10u /* of the search, unless --time-limit says otherwise */
+
+struct pl_deadline {
+    uint64_t at_ns;
+};
+
+static bool pl_deadline_over(void *ctx)
+{
+    const struct pl_deadline *d = ctx;
+    return pl_now_ns(pl_clock_real()) >= d->at_ns;
+}
+
+/* "ram=32GiB,gpu0=12GiB": capacities as if; what is available grows and shrinks with them. */
+static int pl_what_if(const char *text, struct pl_machine *m, struct pl_err *err)
+{
+    for (const char *s = text; *s != '\0';) {
+        char part[160], *size;
+        size_t n = strcspn(s, ",");
+        uint64_t bytes;
+        if (n >= sizeof(part))
+            return pl_fail(err, -EINVAL, "--what-if: '%.60s' is not POOL=SIZE", s);
+        (void)PL_FMT(part, "%.*s", (int)n, s);
+        size = strchr(part, '=');
+        if (size == NULL)
+            return pl_fail(err, -EINVAL, "--what-if: '%.60s' is not POOL=SIZE", part);
+        *size++ = '\0';
+        struct pl_pool *p = pl_machine_pool(m, part);
+        if (p == NULL)
+            return pl_fail(err, -EINVAL, "--what-if: this machine has no pool '%.60s'", part);
+        int rc = pl_size_parse(size, &bytes, err);
+        if (rc < 0)
+            return rc;
+        struct pl_quantity now = p->capacity;
+        p->capacity = pl_exact(bytes, PL_SOURCE_ASSUMED, "--what-if");
+        if (pl_known(p->available) && pl_known(now)) {
+            uint64_t used = now.likely > p->available.likely ? now.likely - p->available.likely : 0;
+            p->available = pl_exact(bytes > used ? bytes - used : 0, PL_SOURCE_ASSUMED,
+                                    "--what-if, with what is held today");
+        }
+        s += n + (s[n] == ',');
+    }
+    return 0;
+}
+
+struct pl_plan_run {
+    struct pl_cli *cli;
+    struct pl_arena arena;
+    struct pl_stack *stack;
+    struct pl_ledger *ledger;
+    struct pl_plan_options options;
+    struct pl_deadline deadline;
+};
+
+static int pl_plan_solve(struct pl_plan_run *r, struct pl_machine *m, struct pl_plan *ret,
+                         struct pl_err *err)
+{
+    struct pl_option *option = NULL;
+    uint32_t n = 0;
+    const struct pl_opt_value *limit = pl_cli_opt(r->cli, "time-limit");
+    int rc = pl_plan_options(r->cli, r->stack, m, r->ledger, &r->arena, &option, &n, err);
+    r->deadline.at_ns =
+        pl_now_ns(pl_clock_real()) + (limit->given ? limit->u : PL_TIME_LIMIT_S) * PL_S_NS;
+    r->options.limits = (struct pl_solve_limits){pl_deadline_over, &r->deadline};
+    if (rc == 0)
+        rc = pl_plan_make(r->stack, m, option, n, &r->options, &r->arena, ret, err);
+    return rc;
+}
+
+static void pl_plan_print(struct pl_plan_run *r, const struct pl_plan *today,
+                          const struct pl_plan *then)
+{
+    struct pl_cli *cli = r->cli;
+    bool colour = pl_colour_wanted(STDOUT_FILENO);
+    const char *what = pl_cli_opt(cli, "what-if")->text;
+    if (!cli->json) {
+        if (then != NULL)
+            pl_str_add(&cli->out, "today: ");
+        pl_plan_text(today, colour, &cli->out);
+        if (then != NULL) {
+            pl_str_addf(&cli->out, "\nwith %s: ", what);
+            pl_plan_text(then, colour, &cli->out);
+        }
+        return;
+    }
+    struct pl_json j;
+    pl_json_start(&j, &cli->out, true);
+    pl_json_object(&j, NULL);
+    pl_json_str(&j, "schema", "plimsoll.plan/1");
+    pl_plan_json(then != NULL ? then : today, &j);
+    if (then != NULL) {
+        pl_json_str(&j, "what_if", what);
+        pl_json_object(&j, "today");
+        pl_plan_json(today, &j);
+        pl_json_end(&j);
+    }
+    pl_json_end(&j);
+}
+
+static int pl_plan_exit(const struct pl_cli *cli, const struct pl_plan *p)
+{
+    if (!p->feasible)
+        return PL_EXIT_NO;
+    bool strict = pl_cli_opt(cli, "strict")->given;
+    return p->verdict == PL_VERDICT_FRAGILE && strict ? PL_EXIT_NO : PL_EXIT_YES;
+}
+
+/* With --json an answer that cannot be given is an answer too. */
+static int pl_plan_cannot(struct pl_cli *cli, int rc, struct pl_err *err)
+{
+    if (!cli->json || err->exit_code != PL_EXIT_CANNOT_TELL)
+        return rc;
+    struct pl_json j;
+    pl_json_start(&j, &cli->out, true);
+    pl_json_object(&j, NULL);
+    pl_json_str(&j, "schema", "plimsoll.plan/1");
+    pl_json_null(&j, "feasible");
+    pl_json_str(&j, "verdict", pl_verdict_name(PL_VERDICT_CANNOT_TELL));
+    pl_json_str(&j, "reason", err->what);
+    pl_json_end(&j);
+    return rc;
+}
+
+static int pl_plan_run(struct pl_cli *cli, struct pl_err *err)
+{
+    static struct pl_machine machine, other;
+    static struct pl_plan_run r;
+    struct pl_plan today, then;
+    const struct pl_opt_value *objective = pl_cli_opt(cli, "objective");
+    const struct pl_opt_value *what = pl_cli_opt(cli, "what-if");
+    r = (struct pl_plan_run){.cli = cli};
+    pl_arena_init(&r.arena, PL_PLAN_ARENA_MAX);
+    r.options.allow_fragile = pl_cli_opt(cli, "allow-fragile")->given;
+    r.options.objective_given = objective->given;
+    if (objective->given)
+        (void)pl_objective_of(objective->text, &r.options.objective);
+    int rc = pl_cli_stack(cli, cli->arg[0], &r.arena, &r.stack, err);
+    if (rc == 0)
+        rc = pl_cli_machine_asked(cli, &machine, err);
+    if (rc == 0 && what->given) {
+        other = machine;
+        rc = pl_what_if(what->text, &other, err);
+        if (rc < 0)
+            rc = pl_exit_as(err, rc, PL_EXIT_USAGE);
+    }
+    if (rc == 0)
+        (void)pl_ledger_open(pl_cli_opt(cli, "ledger")->text, PL_LEDGER_READ, &r.ledger, NULL);
+    if (rc == 0)
+        rc = pl_plan_solve(&r, &machine, &today, err);
+    if (rc == 0 && what->given)
+        rc = pl_plan_solve(&r, &other, &then, err);
+    if (rc == 0) {
+        pl_plan_print(&r, &today, what->given ? &then : NULL);
+        rc = pl_plan_exit(cli, what->given ? &then : &today);
+    } else {
+        rc = pl_plan_cannot(cli, rc, err);
+    }
+    (void)pl_ledger_close(r.ledger);
+    pl_arena_done(&r.arena);
+    return rc;
+}
+
+static const struct pl_opt pl_plan_opts[] = {
+    PL_CLI_MACHINE_OPTS,
+    PL_CLI_STACK_OPTS,
+    {"objective",                                     'o', PL_OPT_CHOICE, "balanced|capability|reliability|speed|voice",
+      "what a better plan is; else as the file says"},
+    {"what-if",                                  0, PL_OPT_TEXT, "POOL=SIZE,...", "beside today: the same with other capacities"},
+    {"allow-fragile",  0, PL_OPT_FLAG, NULL, "a plan that only likely holds will do"},
+    {"strict",                                       0, PL_OPT_FLAG, NULL, "fragile counts as does not fit (exit 1)"},
+    {"time-limit",                                    't', PL_OPT_NUMBER, "SECONDS",
+      "of the search; what is not proved then is said (10)"},
+    PL_CLI_MODEL_OPTS,
+    {"ledger", 0, PL_OPT_PATH, "FILE", "the ledger to take speeds from"},
+    {0                                },
+};
+
+static const char *const pl_plan_examples[] = {
+    "plimsoll plan voice.yaml",
+    "plimsoll plan voice.yaml --env production --machine laptop.json --json",
+    "plimsoll plan voice.yaml --what-if ram=32GiB,gpu0=12GiB  # before buying",
+    "plimsoll plan roles.yaml --device rtx3090 --ram 64GiB --objective capability",
+    0,
+};
+
+const struct pl_verb pl_verb_plan = {
+    .name = "plan",
+    .args = "STACK",
+    .summary = "what runs together under the line: budget, placement, load order, verdict",
+    .details = "STACK is a YAML file of components and their candidates (docs/stack.md).\n"
+               "Exit status: 0 it fits (fragile too, unless --strict), 1 it does not, with the\n"
+               "demands that conflict; 2 the file is wrong; 3 a needed fact is unknown.",
+    .examples = pl_plan_examples,
+    .opts = pl_plan_opts,
+    .args_min = 1,
+    .args_max = 1,
+    .run = pl_plan_run,
+};
