@@ -120,7 +120,9 @@ struct pl_resolved {
     uint64_t n_stream;  /* separate caches: 1 when unified, else n_seq */
     bool kv_unified;
     uint64_t n_batch, n_ubatch;
-    uint64_t n_outputs; /* rows of logits kept */
+    uint64_t n_outputs;      /* rows of logits kept */
+    bool embedding;          /* serves embeddings or ranks: every token of a batch is an output */
+    enum pl_pooling pooling; /* never auto */
     uint32_t type_k, type_v;
     bool flash_attn;
     bool swa_full; /* sliding layers keep every token */

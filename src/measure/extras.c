@@ -4,14 +4,15 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "engine/llamacpp/placement.h"
+#include "measure/extras_impl.h"
 #include "model/open.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct pl_pool_footprint *pl_extra_pool(struct pl_footprint *f,
-                                               const struct pl_pool_footprint *like)
+struct pl_pool_footprint *pl_extra_pool(struct pl_footprint *f,
+                                        const struct pl_pool_footprint *like)
 {
     for (uint32_t i = 0; i < f->n_pool; i++) {
         if (pl_streq(f->pool[i].pool, like->pool))
@@ -31,9 +32,8 @@ static struct pl_pool_footprint *pl_extra_pool(struct pl_footprint *f,
     return p;
 }
 
-/* A part more, in the totals too; `file` of it are pages of a mapped file. */
-static void pl_extra_add(struct pl_pool_footprint *p, enum pl_part part, struct pl_quantity q,
-                         struct pl_quantity file)
+void pl_extra_add(struct pl_pool_footprint *p, enum pl_part part, struct pl_quantity q,
+                  struct pl_quantity file)
 {
     const char *why = q.why;
     q = pl_plus(p->part[part], q);
@@ -232,5 +232,7 @@ int pl_forecast_extras(struct pl_forecast *f, const struct pl_llamacpp_host *hos
     const struct pl_settings *s = &f->settings;
     if (rc == 0 && s->lora.n + s->lora_scaled.n + s->control.n + s->control_scaled.n > 0)
         rc = pl_extra_adapting(f, host, err);
+    if (rc == 0 && s->mmproj != NULL)
+        rc = pl_extra_projector(f, host, err);
     return rc;
 }

@@ -7,9 +7,15 @@
 #include "engine/llamacpp/footprint.h"
 
 /* Adds them to f's footprint, pool by pool: PL_PART_DRAFT is all of a draft model (weights, caches,
- * compute, output), PL_PART_EXTRA the adapters. f->settings and f->resolved are filled. Errors as
- * pl_model_open and pl_llamacpp_footprint, naming the file. */
+ * compute, output), PL_PART_EXTRA the adapters, PL_PART_PROJECTOR the projector of images or sound.
+ * f->settings and f->resolved are filled. Errors as pl_model_open and pl_llamacpp_footprint, naming
+ * the file. */
 int pl_forecast_extras(struct pl_forecast *f, const struct pl_llamacpp_host *host,
                        struct pl_err *err);
+
+/* What the engine's fitting leaves free on the devices for the projector (pl_used_device.reserved):
+ * asked before the footprint. */
+int pl_extra_reserved(const struct pl_settings *s, struct pl_used_devices *devices,
+                      struct pl_err *err);
 
 #endif

@@ -134,8 +134,10 @@ int pl_forecast_make(const struct pl_model *model, const struct pl_settings *set
     struct pl_used_devices own;
     struct pl_llamacpp_host host = pl_forecast_host(ret, &own);
     if (devices != NULL)
-        host.devices = devices;
-    int rc = pl_llamacpp_footprint(model, settings, &host, &ret->footprint, &ret->resolved, err);
+        own = *devices;
+    int rc = pl_extra_reserved(settings, &own, err);
+    if (rc == 0)
+        rc = pl_llamacpp_footprint(model, settings, &host, &ret->footprint, &ret->resolved, err);
     if (rc == 0)
         rc = pl_forecast_extras(ret, &host, err);
     if (rc < 0)

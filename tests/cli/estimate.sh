@@ -91,8 +91,8 @@ estimate qwen3-8b -c 131072 -np 1 -M "$T/smallgpu.json" -ngl 99
 like "does not fit the GPU: the pool is named" "$out" '^ +gpu0: needs [0-9.]+ GiB, .* short$'
 is "does not fit the GPU: exit 1" "$status" 1
 estimate qwen3-8b -mm projector.gguf
-is "a projector: exit 3" "$status" 3
-like "a projector: named" "$err" '^plimsoll: --mmproj '
+is "a projector that is not there: exit 2" "$status" 2
+like "a projector that is not there: named" "$err" '^plimsoll: projector\.gguf: no such file'
 estimate qwen3-8b -md "$T/draft.gguf"
 is "a draft model that is not there: exit 2" "$status" 2
 like "a draft model that is not there: named" "$err" 'draft\.gguf: no such file'

@@ -222,11 +222,11 @@ static void what_is_not_predicted_says_so(void **state)
     struct pl_footprint f;
     struct pl_err err = {0};
     pl_llamacpp_defaults(&s);
-    s.mmproj = "projector.gguf";
+    s.moe_cache_mib = 64;
     assert_int_equal(predict(m, &s, &avx2, &f, &err), -ENOTSUP);
     assert_int_equal(err.exit_code, PL_EXIT_CANNOT_TELL);
-    assert_non_null(strstr(err.what, "--mmproj"));
-    s.mmproj = NULL;
+    assert_non_null(strstr(err.what, "--moe-cache-mib"));
+    s.moe_cache_mib = 0;
     m->arch = "mamba9";
     assert_int_equal(predict(m, &s, &avx2, &f, &err), -ENOTSUP);
     assert_int_equal(err.exit_code, PL_EXIT_CANNOT_TELL);

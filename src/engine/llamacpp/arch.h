@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "domain/model.h"
+#include "domain/settings.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -173,6 +174,7 @@ struct pl_net {
     uint64_t n_hyper; /* hyper connections: residual streams */
     uint64_t n_cls_out;
     bool causal;
+    enum pl_pooling pooling; /* the header's; without one, none */
     bool has_cache;
     bool tied; /* the embedding is also the output: see pl_arch.tied */
     struct pl_arena arena;

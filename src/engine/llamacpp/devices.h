@@ -25,6 +25,7 @@ struct pl_used_device {
     enum pl_pool_kind kind;
     bool integrated; /* shares the machine's memory: used only when no other device is there */
     struct pl_quantity total, free; /* as the engine will read them; may be unknown */
+    uint64_t reserved;              /* left free by fitting, beside its margin: a projector's */
     uint64_t alignment;             /* of tensors in a buffer */
     uint64_t buffer_max; /* a model's buffer is cut into pieces of this; UINT64_MAX = one piece */
     uint64_t range_max;  /* a product whose operand or result is larger stays on the host */

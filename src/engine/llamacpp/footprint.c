@@ -150,6 +150,21 @@ static struct pl_quantity pl_part_runtime(const struct pl_model *m, const struct
                                         "product scratch");
 }
 
+/* src/llama-context.cpp, output_reserve: a row of logits per slot at first. With embeddings that
+ * are not pooled every token of a batch is an output, of logits too: the buffer is made anew for
+ * the longest batch met, and cleared, so that all of it is resident. */
+static struct pl_quantity pl_part_output(const struct pl_net *net, const struct pl_resolved *r)
+{
+    uint64_t width = net->n_embd_out > 0 ? net->n_embd_out : net->n_embd;
+    uint64_t row = pl_mul_sat(pl_add_sat(net->n_vocab, r->embedding ? width : 0), 4);
+    uint64_t first = pl_mul_sat(row, r->n_seq), all = pl_mul_sat(row, r->n_batch);
+    if (!r->embedding || r->pooling != PL_POOLING_NONE || all < first)
+        return pl_derived(first, r->embedding ? "a row of logits and an embedding per slot"
+                                              : "one row of logits per slot");
+    return pl_between(first, all, all, PL_SOURCE_DERIVED,
+                      "logits and embeddings of every token of the longest batch met");
+}
+
 static struct pl_quantity pl_part_prompt_cache(const struct pl_resolved *r, uint64_t checkpoints)
 {
     if (r->prompt_cache_unlimited)
@@ -279,8 +294,7 @@ static int pl_footprint_host(const struct pl_model *m, const struct pl_net *net,
         rc = pl_footprint_compute(m, net, host, r, p, &idle, err);
     if (rc < 0)
         return rc;
-    uint64_t rows = r->n_outputs > r->n_seq ? r->n_outputs : r->n_seq;
-    p->part[PL_PART_OUTPUT] = pl_derived(rows * net->n_vocab * 4, "one row of logits per slot");
+    p->part[PL_PART_OUTPUT] = pl_part_output(net, r);
     struct pl_checkpoints kept = pl_checkpoints(net, s, r);
     p->part[PL_PART_RUNTIME] = pl_part_runtime(m, net, r, &kept);
     p->checkpoints = kept.all - kept.early;

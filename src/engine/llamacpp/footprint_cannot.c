@@ -31,18 +31,10 @@ static const char *pl_cannot_flag(const struct pl_settings *s)
 {
     if (pl_cannot_drafts(&s->draft))
         return "--spec-type";
-    if (s->mmproj != NULL)
-        return "--mmproj";
     if (pl_cannot_keys(&s->override_kv))
         return "--override-kv";
     if (s->rpc != NULL)
         return "--rpc";
-    if (s->embedding)
-        return "--embedding";
-    if (s->rerank)
-        return "--rerank";
-    if (s->pooling != PL_POOLING_AUTO)
-        return "--pooling";
     if (s->moe_cache_mib > 0)
         return "--moe-cache-mib";
     return s->n_ctx_slot_max > 0 ? "--kv-unified-per-slot" : NULL;

@@ -89,7 +89,8 @@ pl_tid pl_b_weight(struct pl_build *b, const char *name, const char *suffix)
 {
     char full[128];
     bool fits = b->in_layer && !pl_starts(name, "out.")
-                    ? PL_FMT(full, "blk.%u.%s%s", (unsigned)b->il, name, suffix)
+                    ? PL_FMT(full, "%sblk.%u.%s%s", b->prefix != NULL ? b->prefix : "",
+                             (unsigned)b->il, name, suffix)
                     : PL_FMT(full, "%s%s", pl_starts(name, "out.") ? name + 4 : name, suffix);
     if (!fits)
         return 0;

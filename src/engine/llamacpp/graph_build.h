@@ -22,6 +22,7 @@ struct pl_graph_batch {
     uint64_t n_tokens, n_seqs, n_outputs;
 };
 
+struct pl_tower;        /* graph_tower.h */
 struct pl_weight_index; /* tensors by name */
 
 #define PL_SCALED_MAX 4
@@ -54,12 +55,16 @@ struct pl_build {
     /* is a host weight converted for the host's own kernels? NULL: none is */
     bool (*converted)(const struct pl_tensor *t, const void *with);
     const void *converted_with;
-    bool after;    /* the layers are done */
-    bool in_layer; /* names of weights belong to layer il */
+    bool after;                   /* the layers are done */
+    const char *prefix;           /* of the names in layers: "v." of a tower; NULL: none */
+    const struct pl_tower *tower; /* a projector's; NULL: a model of text */
+    bool in_layer;                /* names of weights belong to layer il */
     /* inputs, made when first used; [1]: of the window's cache */
     pl_tid pos, out_ids, k_idxs[2], v_idxs[2], mask[2], rot_k[2], rot_v[2], state_rows, scale;
     pl_tid state_views[2]; /* of state_rows: the batch's slots, the others */
     pl_tid embd;
+    bool ended;    /* nothing more is built: see hidden */
+    pl_tid hidden; /* what the output matrix was applied to; 0: none was */
     struct pl_register {
         char name[PL_REGISTER_NAME_MAX];
         pl_tid t;

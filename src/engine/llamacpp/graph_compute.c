@@ -7,6 +7,7 @@
 #include "engine/llamacpp/graph_alloc.h"
 #include "engine/llamacpp/graph_layers.h"
 #include "engine/llamacpp/graph_place.h"
+#include "engine/llamacpp/graph_pooling.h"
 #include "engine/llamacpp/graph_recipe.h"
 #include "engine/llamacpp/graph_split.h"
 
@@ -47,6 +48,8 @@ bool pl_graph_build(const struct pl_model *m, const struct pl_net *net, const st
         return false;
     }
     pl_recipe_run(&b, text);
+    if (r->embedding && !g->failed)
+        pl_b_pooling(&b, b.hidden);
     return !g->failed;
 }
 

@@ -1,4 +1,5 @@
 #include "engine/llamacpp/graph_recipe.h"
+#include "engine/llamacpp/graph_tower.h"
 
 #include "base/str.h"
 
@@ -79,6 +80,8 @@ static bool pl_condition_word(struct pl_build *b, const char *w)
         return pl_b_key(b, "expert_count", 0) == 128;
     if (pl_streq(w, "tied"))
         return b->net->tied;
+    if (pl_streq(w, "full"))
+        return pl_tower_full(b);
     if (pl_streq(w, "every"))
         return b->every != 0 && (b->il + 1) % b->every == 0;
     if (pl_starts(w, "k:"))
@@ -216,7 +219,7 @@ static void pl_run_part(struct pl_build *b, const char *at, const char *end)
         {at, end}
     };
     uint32_t depth = 1;
-    while (depth > 0 && !b->g->failed) {
+    while (depth > 0 && !b->g->failed && !b->ended) {
         struct pl_span *s = &stack[depth - 1];
         while (s->at < s->end && *s->at == ' ')
             s->at++;
@@ -248,4 +251,7 @@ void pl_recipe_run(struct pl_build *b, const char *text)
     b->after = true;
     b->il = 0;
     pl_run_part(b, tail + 1, end);
+    pl_tid *x = pl_register(b, "x", false);
+    if (b->hidden == 0 && x != NULL)
+        b->hidden = *x;
 }

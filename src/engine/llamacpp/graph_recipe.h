@@ -38,7 +38,7 @@ bool pl_call_run(struct pl_call *c);
 /* The text for an architecture, or for a fragment; NULL when there is none. Static. */
 const char *pl_recipe(const char *name);
 
-/* Builds the whole graph; b->g->failed tells. */
+/* Builds the whole graph; b->g->failed tells. b->hidden is then the state after the last norm. */
 void pl_recipe_run(struct pl_build *b, const char *text);
 
 #endif

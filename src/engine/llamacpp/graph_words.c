@@ -2,6 +2,7 @@
 #include "engine/llamacpp/graph_altup.h"
 #include "engine/llamacpp/graph_recipe.h"
 #include "engine/llamacpp/graph_recurrent.h"
+#include "engine/llamacpp/graph_tower.h"
 
 #include "base/str.h"
 
@@ -220,10 +221,15 @@ static pl_tid pl_w_moe(struct pl_call *c)
     return pl_b_moe(b, c->arg[0], &how);
 }
 
-/* The product with the output matrix, or with the embedding where the two are one. */
+/* The product with the output matrix, or with the embedding where the two are one. None where rows
+ * are pooled: 0.7.0 keeps no logits then. */
 static pl_tid pl_w_head(struct pl_call *c)
 {
     bool own = pl_b_weight(c->b, "output", ".weight") != 0;
+    c->b->hidden = c->arg[0];
+    c->b->ended = c->b->r->embedding && c->b->r->pooling != PL_POOLING_NONE;
+    if (c->b->ended)
+        return 0;
     return pl_b_mm(c->b, c->arg[0], own ? "output" : "token_embd");
 }
 
@@ -586,5 +592,7 @@ bool pl_call_run(struct pl_call *c)
             return !c->b->g->failed;
         }
     }
+    if (c->b->tower != NULL)
+        return pl_tower_call(c);
     return false;
 }

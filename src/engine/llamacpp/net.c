@@ -139,6 +139,13 @@ static bool pl_net_causal(const struct pl_model *m, const struct pl_arch *a)
     return a->causal != 0 && pl_model_arch_u64(m, "attention.causal", 1) != 0;
 }
 
+/* include/llama.h, llama_pooling_type: none, mean, cls, last, rank */
+static enum pl_pooling pl_net_pooling(const struct pl_model *m)
+{
+    uint64_t v = pl_model_arch_u64(m, "pooling_type", 0);
+    return v <= 4 ? (enum pl_pooling)(PL_POOLING_NONE + (int)v) : PL_POOLING_NONE;
+}
+
 static int pl_net_sizes(const struct pl_model *m, struct pl_net *net, struct pl_err *err)
 {
     uint64_t n = pl_model_arch_u64(m, "block_count", 0), loops = 1, nextn = 0;
@@ -230,6 +237,7 @@ int pl_llamacpp_net(const struct pl_model *m, struct pl_net *ret, struct pl_err 
     if (rc < 0)
         return rc;
     net.causal = pl_net_causal(m, net.arch);
+    net.pooling = pl_net_pooling(m);
     net.mla = net.arch->mla != 0 && net.head_k_mla > 0 && net.head_v_mla > 0;
     net.tied = net.arch->tied != 0 && pl_model_tensor(m, "output.weight") == NULL;
     const struct pl_kv *labels = pl_model_arch_kv(m, "classifier.output_labels");

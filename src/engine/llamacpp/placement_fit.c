@@ -246,7 +246,9 @@ static bool pl_fit_targets(struct pl_search *q)
             margin = (int64_t)given[n == 1 ? 0 : (int)i < n ? (int)i : n - 1] * (int64_t)PL_MIB;
         if (!pl_known(room) || room.likely > INT64_MAX / 32)
             return false;
-        q->target[i] = (int64_t)room.likely - margin;
+        if (q->used.one[i].reserved > INT64_MAX / 32)
+            return false;
+        q->target[i] = (int64_t)room.likely - margin - (int64_t)q->used.one[i].reserved;
     }
     return true;
 }

@@ -175,6 +175,32 @@ static int pl_resolve_slots(const struct pl_settings *s, struct pl_resolved *r, 
     return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
 }
 
+/* tools/server/server.cpp: a batch of embeddings is one physical batch. common/arg.cpp: --rerank is
+ * --embedding --pooling rank. src/llama-context.cpp: the header's pooling where none is asked for.
+ */
+static uint64_t pl_resolve_embedding(const struct pl_settings *s, const struct pl_net *net,
+                                     struct pl_resolved *r)
+{
+    r->embedding = s->embedding || s->rerank;
+    r->pooling = s->pooling;
+    if (s->rerank && s->pooling == PL_POOLING_AUTO)
+        r->pooling = PL_POOLING_RANK;
+    if (r->pooling == PL_POOLING_AUTO)
+        r->pooling = net->pooling;
+    return r->embedding && s->n_batch > s->n_ubatch && s->n_ubatch > 0 ? s->n_ubatch : s->n_batch;
+}
+
+/* tools/server/server-context.cpp, server_n_outputs_max, without speculation: a row per slot, or
+ * every token of a batch when it is pooled. src/llama-context.cpp: an encoder beside a decoder
+ * outputs every token too. */
+static uint64_t pl_resolve_outputs(const struct pl_settings *s, const struct pl_net *net,
+                                   const struct pl_resolved *r, uint64_t n_batch)
+{
+    bool pooled = s->pooling != PL_POOLING_AUTO && s->pooling != PL_POOLING_NONE;
+    bool coder = pl_starts(net->arch->name, "t5");
+    return r->embedding || pooled || coder ? n_batch : r->n_seq;
+}
+
 static enum pl_load_mode pl_resolve_load(const struct pl_settings *s)
 {
     return s->load_mode == PL_LOAD_AUTO ? PL_LOAD_MMAP : s->load_mode;
@@ -207,9 +233,10 @@ int pl_llamacpp_resolve(const struct pl_settings *s, const struct pl_net *net,
         (void)pl_fail(err, -EINVAL, "the header gives no context length: say one with -c");
         return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
     }
+    uint64_t n_batch = pl_resolve_embedding(s, net, &r);
     /* src/llama-context.cpp, llama_context::llama_context, in its order */
-    r.n_batch = net->causal && n_ctx < s->n_batch ? n_ctx : s->n_batch;
-    uint64_t ub = s->n_ubatch == 0 ? s->n_batch : s->n_ubatch;
+    r.n_batch = net->causal && n_ctx < n_batch ? n_ctx : n_batch;
+    uint64_t ub = s->n_ubatch == 0 ? n_batch : s->n_ubatch;
     r.n_ubatch = r.n_batch < ub ? r.n_batch : ub;
     if (r.n_ubatch == 0)
         return pl_exit_as(err, pl_fail(err, -EINVAL, "-b 0: the batch cannot be empty"),
@@ -222,15 +249,14 @@ int pl_llamacpp_resolve(const struct pl_settings *s, const struct pl_net *net,
             r.n_ctx_seq = PL_CTX_PAD;
         r.n_ctx = r.n_ctx_seq * r.n_seq;
     }
-    /* tools/server/server-context.cpp, server_n_outputs_max, without speculation: the smaller of
-     * slots and batch; src/llama-context.cpp, graph_reserve, then asserts one row per slot. */
-    if (s->n_batch < r.n_seq) {
+    /* src/llama-context.cpp, graph_reserve, asserts one row per slot */
+    if (n_batch < r.n_seq) {
         (void)pl_fail(err, -EINVAL,
                       "-b %llu: the engine needs a batch of one token per slot (%llu)",
-                      (unsigned long long)s->n_batch, (unsigned long long)r.n_seq);
+                      (unsigned long long)n_batch, (unsigned long long)r.n_seq);
         return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
     }
-    r.n_outputs = r.n_seq;
+    r.n_outputs = pl_resolve_outputs(s, net, &r, n_batch);
     *ret = r;
     return 0;
 }

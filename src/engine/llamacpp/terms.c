@@ -174,6 +174,7 @@ static void pl_terms_part(struct pl_terms_of *w, uint8_t place, enum pl_part par
         [PL_PART_COMPUTE] = "src/llama-context.cpp, graph_reserve; ggml/src/ggml-alloc.c",
         [PL_PART_OUTPUT] = "src/llama-context.cpp, output_reserve",
         [PL_PART_RUNTIME] = "measured on llama-server",
+        [PL_PART_PROJECTOR] = "tools/mtmd/clip.cpp, load_tensors, reserve_compute_meta",
         [PL_PART_PROMPT_CACHE] = "tools/server, server_prompt_cache",
     };
     if (pl_known(*q) && q->high == 0)
@@ -185,10 +186,16 @@ static void pl_terms_part(struct pl_terms_of *w, uint8_t place, enum pl_part par
     if (part == PL_PART_COMPUTE && t->known)
         (void)PL_FMT(t->formula, "the largest graph reserved: %llu tokens, %llu rows of logits",
                      (unsigned long long)r->n_ubatch, (unsigned long long)r->n_outputs);
+    else if (part == PL_PART_OUTPUT && t->known && r->embedding)
+        (void)PL_FMT(
+            t->formula, "%llu rows x (%llu tokens of vocabulary + %llu of an embedding) x 4",
+            (unsigned long long)(r->pooling == PL_POOLING_NONE && r->n_batch > r->n_seq ? r->n_batch
+                                                                                        : r->n_seq),
+            (unsigned long long)w->net->n_vocab,
+            (unsigned long long)(w->net->n_embd_out > 0 ? w->net->n_embd_out : w->net->n_embd));
     else if (part == PL_PART_OUTPUT && t->known)
         (void)PL_FMT(t->formula, "%llu rows x %llu tokens of vocabulary x 4 bytes",
-                     (unsigned long long)(r->n_outputs > r->n_seq ? r->n_outputs : r->n_seq),
-                     (unsigned long long)w->net->n_vocab);
+                     (unsigned long long)r->n_seq, (unsigned long long)w->net->n_vocab);
     else
         (void)PL_FMT(t->formula, "%s", why);
 }
