@@ -12,7 +12,6 @@
 #include "engine/llamacpp/project.h"
 #include "ledger/ledger.h"
 #include "measure/forecast.h"
-#include "model/open.h"
 #include "report/forecast.h"
 #include "report/projection.h"
 #include "report/speed.h"
@@ -125,11 +124,9 @@ static int pl_estimate_asks(const struct pl_cli *cli, struct pl_err *err)
 /* Other engines load the checkpoint itself: of a catalogue row its 16-bit shapes. */
 static int pl_estimate_model(const struct pl_cli *cli, struct pl_model **ret, struct pl_err *err)
 {
-    const struct pl_open_options o = {.offline = pl_cli_offline(cli), .quant = "bf16"};
     if (cli->engine == NULL)
         return pl_cli_model(cli, cli->arg[0], NULL, ret, err);
-    int rc = pl_cli_catalogue(cli, err);
-    return rc < 0 ? rc : pl_model_open_with(cli->arg[0], &o, ret, err);
+    return pl_cli_model_any(cli, cli->arg[0], "bf16", ret, err);
 }
 
 static int pl_estimate_run(struct pl_cli *cli, struct pl_err *err)

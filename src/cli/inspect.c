@@ -12,7 +12,7 @@ static int pl_inspect_run(struct pl_cli *cli, struct pl_err *err)
 {
     struct pl_model *m = NULL;
     struct pl_description d;
-    int rc = pl_cli_model(cli, cli->arg[0], NULL, &m, err);
+    int rc = pl_cli_model_any(cli, cli->arg[0], NULL, &m, err);
     if (rc < 0)
         return rc;
     pl_model_describe(m, &d);

@@ -87,10 +87,26 @@ int pl_cli_catalogue(const struct pl_cli *cli, struct pl_err *err)
     return rc;
 }
 
+int pl_cli_model_any(const struct pl_cli *cli, const char *spec, const char *quant,
+                     struct pl_model **ret, struct pl_err *err)
+{
+    const struct pl_open_options o = {.offline = pl_cli_offline(cli), .quant = quant};
+    int rc = pl_cli_catalogue(cli, err);
+    return rc < 0 ? rc : pl_model_open_with(spec, &o, ret, err);
+}
+
 int pl_cli_model(const struct pl_cli *cli, const char *spec, const volatile sig_atomic_t *stop,
                  struct pl_model **ret, struct pl_err *err)
 {
     const struct pl_open_options o = {.offline = pl_cli_offline(cli), .stop = stop};
     int rc = pl_cli_catalogue(cli, err);
-    return rc < 0 ? rc : pl_model_open_with(spec, &o, ret, err);
+    if (rc == 0)
+        rc = pl_model_open_with(spec, &o, ret, err);
+    if (rc < 0 || (*ret)->format == NULL)
+        return rc;
+    (void)pl_fail(err, -ENOTSUP, "%.120s: is a %s checkpoint, which llama.cpp does not load", spec,
+                  (*ret)->format);
+    (void)pl_hint(err, "estimate it with --engine transformers or vllm, or name its GGUF file");
+    *ret = pl_model_free(*ret);
+    return pl_exit_as(err, -ENOTSUP, PL_EXIT_USAGE);
 }

@@ -26,8 +26,9 @@
      "ask nothing of the network: remote headers from the cache (also PLIMSOLL_OFFLINE=1)"},       \
         PL_CLI_CATALOGUE_OPT
 
-/* Opens spec as the verb's options say (PL_CLI_MODEL_OPTS, and the environment). stop may be NULL.
- * As pl_model_open_with. */
+/* Opens spec, of a model that llama.cpp loads, as the verb's options say (PL_CLI_MODEL_OPTS, and
+ * the environment). stop may be NULL. As pl_model_open_with; -ENOTSUP (exit 2) for a checkpoint of
+ * another format. */
 int pl_cli_model(const struct pl_cli *cli, const char *spec, const volatile sig_atomic_t *stop,
                  struct pl_model **ret, struct pl_err *err);
 
@@ -35,6 +36,11 @@ int pl_cli_model(const struct pl_cli *cli, const char *spec, const volatile sig_
  * is, of the files that PLIMSOLL_CATALOGUE names (a colon between), of --catalogue. A later one
  * counts. pl_cli_model does it; a verb that asks the catalogue itself calls it first. */
 int pl_cli_catalogue(const struct pl_cli *cli, struct pl_err *err);
+
+/* The same for what reads checkpoints of every format. quant: of a catalogue row when spec names
+ * none; NULL: the usual one. */
+int pl_cli_model_any(const struct pl_cli *cli, const char *spec, const char *quant,
+                     struct pl_model **ret, struct pl_err *err);
 
 /* --offline, or PLIMSOLL_OFFLINE or HF_HUB_OFFLINE in the environment. */
 bool pl_cli_offline(const struct pl_cli *cli);

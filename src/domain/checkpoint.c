@@ -115,10 +115,13 @@ static void pl_checkpoint_layers(const struct pl_model *m, struct pl_checkpoint 
     uint64_t full = pl_checkpoint_full_every(m->arch);
     bool listed = pattern != NULL && pattern->ints != NULL && pattern->count >= c->n_layer;
     c->window_known = c->window == 0 || listed || full > 0;
+    bool by_layer = pl_model_arch_kv(m, "attention.head_count_kv_by_layer") != NULL;
     for (uint64_t il = 0; il < c->n_layer; il++) {
         c->n_head_kv[il] = c->latent > 0
                                ? c->n_head
                                : pl_model_layer_u64(m, "attention.head_count_kv", il, c->n_head);
+        if (by_layer)
+            c->n_head_kv[il] = pl_model_layer_u64(m, "attention.head_count_kv_by_layer", il, 0);
         if (every > 0 && (il + 1) % every != 0)
             c->n_head_kv[il] = 0;
         c->n_recurrent += c->n_head_kv[il] == 0 && c->recurrent_state > 0;

@@ -73,6 +73,7 @@ struct pl_model {
     const char *path; /* as given */
     const char *name; /* general.name, or the file's name */
     const char *arch; /* general.architecture */
+    const char *format; /* static: "safetensors"; NULL: GGUF */
     uint32_t version; /* of the container */
     bool big_endian;
     bool ghost; /* holds no real weights */

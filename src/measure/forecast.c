@@ -19,7 +19,10 @@ static void pl_forecast_names(struct pl_forecast *f)
 {
     const struct pl_model *m = f->model;
     const char *base = strrchr(m->path, '/');
-    (void)PL_FMT(f->name, "%s", base != NULL ? base + 1 : m->path);
+    (void)PL_FMT(f->name, "%s",
+                 m->format != NULL ? m->name /* of a folder of files */
+                 : base != NULL    ? base + 1
+                                   : m->path);
     (void)PL_FMT(f->quant, "%s", pl_model_file_type(m));
     char *colon = strrchr(f->name, ':');
     if (m->n_file == 0 && colon != NULL) {

@@ -40,7 +40,7 @@ static int pl_gguf_type(struct pl_gguf_in *in, struct pl_tensor *t, struct pl_er
     int rc = pl_gguf_u32(in, &t->type, err);
     if (rc < 0)
         return rc;
-    const struct pl_tensor_type *type = pl_tensor_type(t->type);
+    const struct pl_tensor_type *type = t->type < PL_TYPE_FOREIGN ? pl_tensor_type(t->type) : NULL;
     if (type == NULL) {
         (void)pl_gguf_bad(err, "tensor '%.80s': unknown type %" PRIu32, t->name, t->type);
         (void)pl_hint(err, "it may be newer than this program");

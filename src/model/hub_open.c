@@ -7,6 +7,7 @@
 #include "model/reader.h"
 #include "model/remote.h"
 #include "model/remote_status.h"
+#include "model/safetensors.h"
 #include "sys/file.h"
 #include "sys/newfile.h"
 
@@ -226,14 +227,21 @@ static int pl_hub_remote(const struct pl_hub_spec *s, const struct pl_open_optio
     bool own = pl_hub_token_for(pl_hub_endpoint(endpoint), token);
     int rc = pl_hub_listing(s, o, own ? token : NULL, &list, err);
     const struct pl_hub_file *f = rc == 0 ? pl_hub_choose(&list, s->quant) : NULL;
-    if (rc == 0 && f == NULL)
+    /* without a file for llama.cpp it is the checkpoint itself */
+    bool checkpoint = rc == 0 && list.n == 0 && s->quant[0] == '\0';
+    if (rc == 0 && f == NULL && !checkpoint)
         rc = pl_hub_unknown(s, &list, err);
-    if (rc == 0 && f != NULL && !pl_hub_address(s, f->path, url))
+    if (rc == 0 && !pl_hub_address(s, f != NULL ? f->path : "config.json", url))
         rc = pl_fail(err, -ENAMETOOLONG, "the address is too long");
     if (rc == 0) {
-        const struct pl_remote_options remote = {
-            .offline = o->offline, .token = own ? token : NULL, .stop = o->stop};
+        const struct pl_remote_options remote = {.offline = o->offline,
+                                                 .token = own ? token : NULL,
+                                                 .stop = o->stop,
+                                                 .read =
+                                                     checkpoint ? pl_safetensors_read_with : NULL};
         rc = pl_remote_read(url, &remote, ret, err);
+        if (rc == -ENOENT && checkpoint)
+            rc = pl_hub_unknown(s, &list, err);
     }
     const struct pl_hub_file *mmproj = rc == 0 && f != NULL ? pl_hub_projector(&list, f) : NULL;
     if (mmproj != NULL && pl_hub_address(s, mmproj->path, url))
@@ -251,8 +259,14 @@ static int pl_hub_here(const struct pl_hub_spec *s, struct pl_model **ret, struc
     int rc = pl_hub_local(s, &list, folder, sizeof(folder), NULL);
     const struct pl_hub_file *f = rc == 0 ? pl_hub_choose(&list, s->quant) : NULL;
     bool here = f != NULL && PL_FMT(path, "%s/%s", folder, f->path);
-    rc = here ? pl_model_read(path, ret, err) : 0;
-    const struct pl_hub_file *mmproj = here && rc == 0 ? pl_hub_projector(&list, f) : NULL;
+    bool checkpoint = rc == 0 && f == NULL && list.n == 0 && s->quant[0] == '\0' &&
+                      pl_safetensors_folder(folder, path, sizeof(path));
+    here |= checkpoint;
+    rc = !here        ? 0
+         : checkpoint ? pl_safetensors_read(path, ret, err)
+                      : pl_model_read(path, ret, err);
+    const struct pl_hub_file *mmproj =
+        f != NULL && here && rc == 0 ? pl_hub_projector(&list, f) : NULL;
     if (mmproj != NULL && PL_FMT(path, "%s/%s", folder, mmproj->path))
         (*ret)->projector = pl_arena_strdup(&(*ret)->arena, path);
     pl_hub_list_done(&list);

@@ -8,9 +8,11 @@
 #include "model/ollama.h"
 #include "model/reader.h"
 #include "model/remote.h"
+#include "model/safetensors.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -18,10 +20,22 @@
 #define PL_OPEN_ENTRIES_MAX 100000u /* of a folder that are looked at */
 #define PL_OPEN_LISTED_MAX 4u       /* files that fit in a hint */
 
-/* Names the .gguf files of a folder: the user is one word away from what was meant. */
-static int pl_open_folder(const char *path, struct pl_err *err)
+/* A JSON file of a checkpoint stands for the checkpoint. */
+static int pl_open_file(const char *path, struct pl_model **ret, struct pl_err *err)
 {
-    char list[PL_ERR_HINT_MAX] = "";
+    if (pl_ends(path, ".safetensors.index.json") || pl_streq(path, "config.json") ||
+        pl_ends(path, "/config.json"))
+        return pl_safetensors_read(path, ret, err);
+    return pl_model_read(path, ret, err);
+}
+
+/* A checkpoint's folder is the model. Of others the .gguf files are named: the user is one word
+ * away from what was meant. */
+static int pl_open_folder(const char *path, struct pl_model **ret, struct pl_err *err)
+{
+    char list[PL_ERR_HINT_MAX] = "", inside[PATH_MAX];
+    if (pl_safetensors_folder(path, inside, sizeof(inside)))
+        return pl_safetensors_read(inside, ret, err);
     uint64_t found = 0;
     (void)pl_fail(err, -EISDIR, "%.200s: is a folder, not a model file", path);
     DIR *dir = opendir(path);
@@ -43,7 +57,7 @@ static int pl_open_folder(const char *path, struct pl_err *err)
     else if (found > 0)
         (void)pl_hint(err, "it holds %.180s", list);
     else
-        (void)pl_hint(err, "it holds no .gguf file");
+        (void)pl_hint(err, "it holds no .gguf and no .safetensors file");
     return pl_exit_as(err, -EISDIR, PL_EXIT_USAGE);
 }
 
@@ -134,7 +148,7 @@ int pl_model_open_with(const char *spec, const struct pl_open_options *o, struct
     int rc = 0;
     o = o != NULL ? o : &none;
     if (stat(spec, &st) == 0)
-        return S_ISDIR(st.st_mode) ? pl_open_folder(spec, err) : pl_model_read(spec, ret, err);
+        return S_ISDIR(st.st_mode) ? pl_open_folder(spec, ret, err) : pl_open_file(spec, ret, err);
     if (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG) {
         int code = -errno;
         (void)pl_fail(err, code, "%.160s: %s", spec, strerror(-code));

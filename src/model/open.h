@@ -14,7 +14,7 @@ struct pl_open_options {
 };
 
 /* spec is
- *   an existing file: read by the reader of its format;
+ *   an existing file: read by the reader of its format; a folder with a safetensors checkpoint;
  *   "https://..." or "http://...": the header of a remote GGUF file (model/remote.h);
  *   "hf:ORG/REPO[:QUANT]", or "ORG/REPO-GGUF[:QUANT]": a file on the Hugging Face hub, or the copy
  *   its tools keep here (model/hub_open.h);

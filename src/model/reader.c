@@ -2,6 +2,7 @@
 
 #include "model/gguf.h"
 #include "model/input.h"
+#include "model/safetensors.h"
 
 static const struct pl_reader pl_reader_gguf = {
     .name = "gguf",
@@ -9,8 +10,15 @@ static const struct pl_reader pl_reader_gguf = {
     .read = pl_gguf_read,
 };
 
+static const struct pl_reader pl_reader_safetensors = {
+    .name = "safetensors",
+    .match = pl_safetensors_match,
+    .read = pl_safetensors_read,
+};
+
 const struct pl_reader *const pl_readers[] = {
     &pl_reader_gguf, /* the first: its errors say what else a file may be */
+    &pl_reader_safetensors,
     NULL,
 };
 

@@ -89,13 +89,15 @@ static void pl_remote_keep(struct pl_remote *r, struct pl_model *m)
             if (pl_streq(m->file[k].path, p->path))
                 f = &m->file[k];
         }
-        if (f == NULL)
+        bool beside = f == NULL && p->len == p->is.bytes; /* a small file, wanted whole */
+        if (f == NULL && !beside)
             continue;
-        size_t len = f->data_offset < p->len ? (size_t)f->data_offset : p->len;
+        size_t len = f != NULL && f->data_offset < p->len ? (size_t)f->data_offset : p->len;
         if (!p->whole &&
             pl_header_cache_put(r->o->cache, p->url, &p->is, p->data, len, p->local, NULL) < 0)
             p->local[0] = '\0';
-        f->local = p->local[0] != '\0' ? pl_arena_strdup(&m->arena, p->local) : NULL;
+        if (f != NULL)
+            f->local = p->local[0] != '\0' ? pl_arena_strdup(&m->arena, p->local) : NULL;
     }
 }
 
@@ -125,10 +127,12 @@ int pl_remote_read(const char *url, const struct pl_remote_options *o, struct pl
         rc = pl_get_new(&r->get, err);
     if (rc == 0) {
         const struct pl_opener opener = {.open = pl_remote_open, .ctx = r};
-        rc = pl_gguf_read_with(&opener, pl_url_shown(url, shown), &m, err);
+        int (*read)(const struct pl_opener *, const char *, struct pl_model **, struct pl_err *) =
+            o->read != NULL ? o->read : pl_gguf_read_with;
+        rc = read(&opener, pl_url_shown(url, shown), &m, err);
         if (rc == -ESTALE) { /* replaced in between: once more, from its first byte */
             pl_remote_forget(r);
-            rc = pl_gguf_read_with(&opener, shown, &m, err);
+            rc = read(&opener, shown, &m, err);
         }
     }
     if (rc == 0)

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "domain/model.h"
+#include "model/input.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -20,10 +21,13 @@
 #define PL_REMOTE_WAIT_S 15u              /* longest Retry-After that is waited for, once */
 
 struct pl_remote_options {
-    bool offline;                      /* only what the cache holds */
-    const char *cache;                 /* folder of headers; NULL: the default */
-    const char *token;                 /* for the origin of the URL; NULL: none */
-    const char *accept;                /* media type to ask for; NULL: any */
+    bool offline;       /* only what the cache holds */
+    const char *cache;  /* folder of headers; NULL: the default */
+    const char *token;  /* for the origin of the URL; NULL: none */
+    const char *accept; /* media type to ask for; NULL: any */
+    /* The reader of its format, as pl_gguf_read_with; NULL: GGUF. */
+    int (*read)(const struct pl_opener *opener, const char *path, struct pl_model **ret,
+                struct pl_err *err);
     const volatile sig_atomic_t *stop; /* or NULL */
 };
 

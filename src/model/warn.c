@@ -234,6 +234,8 @@ static void pl_warn_file_type(const struct pl_model *m, struct pl_description *d
 
 void pl_model_warn(const struct pl_model *m, struct pl_description *d)
 {
+    if (m->format != NULL) /* its names and its order are not GGUF's */
+        return;
     pl_warn_container(m, d);
     if (m->n_file > 0) { /* else it comes from the catalogue */
         pl_warn_layout(m, d);

@@ -83,8 +83,11 @@ static void pl_text_head(struct pl_str *out, const struct pl_model *m,
         pl_line(out, i == 0 ? "path" : "", "%s", pl_text_cut(text, sizeof(text), m->file[i].path));
     if (m->projector != NULL)
         pl_line(out, "projector", "%s (--mmproj)", pl_text_cut(text, sizeof(text), m->projector));
-    pl_line(out, "container", "GGUF %u, %s-endian, alignment %" PRIu64, m->version,
-            m->big_endian ? "big" : "little", m->alignment);
+    if (m->format != NULL)
+        pl_line(out, "container", "%s", m->format);
+    else
+        pl_line(out, "container", "GGUF %u, %s-endian, alignment %" PRIu64, m->version,
+                m->big_endian ? "big" : "little", m->alignment);
 }
 
 static void pl_text_fact(struct pl_str *out, const char *label, const struct pl_fact *f)
@@ -302,7 +305,7 @@ static void pl_json_model_object(struct pl_json *j, const struct pl_model *m,
         pl_json_fact(j, pl_shape_name((enum pl_shape)i), &d->shape[i]);
     pl_json_bool(j, "tied_output", d->tied_output);
     pl_json_object(j, "container");
-    pl_json_str(j, "format", "gguf");
+    pl_json_str(j, "format", m->format != NULL ? m->format : "gguf");
     pl_json_u64(j, "version", m->version);
     pl_json_bool(j, "big_endian", m->big_endian);
     pl_json_u64(j, "alignment", m->alignment);

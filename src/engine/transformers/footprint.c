@@ -69,6 +69,10 @@ static int pl_torch_decide_type(struct pl_torch_job *j, struct pl_err *err)
         (struct pl_held_as){.wide = fp32                            ? 4
                                     : fp16 || bf16 || four || eight ? 2
                                                                     : pl_torch_stored_wide(j->m)};
+    /* modules of their own for each expert, so that quantisers find them; these two have one tensor
+     */
+    j->as.experts_too = !pl_streq(j->m->arch, "gpt-oss") && !pl_streq(j->m->arch, "gpt_oss") &&
+                        !pl_starts(j->m->arch, "llama4");
     const char *name = j->as.wide == 4 ? "FP32" : fp16 || eight ? "FP16" : "BF16";
     if (four) {
         bool nf4 = pl_streq(type, "nf4") || pl_setting_is(v, "bnb_4bit_quant_type", "nf4");
@@ -328,7 +332,7 @@ int pl_transformers_footprint(const struct pl_model *m, struct pl_setting_values
         return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
     }
     pl_torch_decide_sizes(&j);
-    pl_transformers_weights(m, &j.c, &j.as, &j.w);
+    pl_transformers_weights(m, &j.as, &j.w);
     pl_torch_weights(&j);
     pl_torch_cache(&j);
     pl_torch_activations(&j);

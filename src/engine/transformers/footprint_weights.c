@@ -18,6 +18,8 @@
 #define PL_TORCH_LARGE (10 * PL_MIB)
 #define PL_TORCH_LARGE_SEGMENT (20 * PL_MIB)
 
+#define PL_EXPERTS_MAX 65536u /* of one layer; more are no experts */
+
 struct pl_torch_pool {
     uint64_t reserved, small_left, large_left;
 };
@@ -102,24 +104,24 @@ static void pl_held_wide(const struct pl_held_as *as, const struct pl_tensor *t,
     sum->largest = bytes > sum->largest ? bytes : sum->largest;
 }
 
-void pl_transformers_weights(const struct pl_model *m, const struct pl_checkpoint *c,
-                             const struct pl_held_as *as, struct pl_held_sum *ret)
+void pl_transformers_weights(const struct pl_model *m, const struct pl_held_as *as,
+                             struct pl_held_sum *ret)
 {
     struct pl_torch_pool pool = {0};
     *ret = (struct pl_held_sum){0};
-    (void)c;
     for (uint64_t i = 0; i < m->n_tensor; i++) {
         const struct pl_tensor *t = &m->tensor[i];
         enum pl_role role = pl_checkpoint_role(t);
         uint64_t n = pl_tensor_elements(t), wide = pl_mul_sat(n, as->wide);
         bool quantised = as->linear == PL_HELD_INT8 || as->linear == PL_HELD_4BIT;
-        if (role == PL_ROLE_NONE)
+        if (role == PL_ROLE_NONE || n == 0)
             continue;
         ret->full = pl_add_sat(ret->full, wide);
         ret->largest_wide = wide > ret->largest_wide ? wide : ret->largest_wide;
         if (quantised && role == PL_ROLE_LINEAR) {
             pl_held_quantise(as, n, t->ne[1], ret, &pool);
-        } else if (quantised && role == PL_ROLE_EXPERTS && as->experts_too) {
+        } else if (quantised && role == PL_ROLE_EXPERTS && as->experts_too &&
+                   t->ne[2] <= PL_EXPERTS_MAX) {
             for (uint64_t e = 0; e < t->ne[2]; e++)
                 pl_held_quantise(as, n / t->ne[2], t->ne[1], ret, &pool);
         } else {

@@ -30,7 +30,7 @@ struct pl_held_sum {
     uint64_t largest_linear; /* the same of a quantised one: written out again for large products */
 };
 
-void pl_transformers_weights(const struct pl_model *m, const struct pl_checkpoint *c,
-                             const struct pl_held_as *as, struct pl_held_sum *ret);
+void pl_transformers_weights(const struct pl_model *m, const struct pl_held_as *as,
+                             struct pl_held_sum *ret);
 
 #endif
