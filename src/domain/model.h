@@ -70,11 +70,11 @@ struct pl_model_file {
 
 struct pl_model {
     struct pl_arena arena;
-    const char *path; /* as given */
-    const char *name; /* general.name, or the file's name */
-    const char *arch; /* general.architecture */
+    const char *path;   /* as given */
+    const char *name;   /* general.name, or the file's name */
+    const char *arch;   /* general.architecture */
     const char *format; /* static: "safetensors"; NULL: GGUF */
-    uint32_t version; /* of the container */
+    uint32_t version;   /* of the container */
     bool big_endian;
     bool ghost; /* holds no real weights */
     uint64_t alignment;

@@ -4,6 +4,8 @@
 #include "engine/llamacpp/find.h"
 #include "engine/transformers/footprint.h"
 #include "engine/transformers/settings.h"
+#include "engine/vllm/footprint.h"
+#include "engine/vllm/settings.h"
 
 static const struct pl_engine pl_engine_llamacpp = {
     .name = "llama.cpp",
@@ -19,7 +21,15 @@ static const struct pl_engine pl_engine_transformers = {
     .footprint = pl_transformers_footprint,
 };
 
-const struct pl_engine *const pl_engines[] = {&pl_engine_llamacpp, &pl_engine_transformers, NULL};
+static const struct pl_engine pl_engine_vllm = {
+    .name = "vllm",
+    .about = "vllm serve: checkpoints on CUDA devices, many sequences at once",
+    .settings = pl_vllm_settings,
+    .footprint = pl_vllm_footprint,
+};
+
+const struct pl_engine *const pl_engines[] = {&pl_engine_llamacpp, &pl_engine_transformers,
+                                              &pl_engine_vllm, NULL};
 
 const struct pl_engine *pl_engine_named(const char *name)
 {

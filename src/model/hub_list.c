@@ -46,6 +46,8 @@ int pl_hub_list_add(struct pl_hub_list *l, const char *path, uint64_t bytes, con
                     struct pl_err *err)
 {
     size_t n = strnlen(path, PL_HUB_PATH_MAX);
+    l->checkpoint |=
+        n < PL_HUB_PATH_MAX && strchr(path, '/') == NULL && pl_ends(path, ".safetensors");
     if (n < 5 || n >= PL_HUB_PATH_MAX || strcasecmp(path + n - 5, ".gguf") != 0 ||
         !pl_hub_path_ok(path))
         return 0;

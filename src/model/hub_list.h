@@ -25,6 +25,7 @@ struct pl_hub_list {
     struct pl_arena arena;
     struct pl_hub_file *file; /* .gguf files only, in the order of the listing */
     uint32_t n;
+    bool checkpoint; /* it holds safetensors */
 };
 
 /* -EBADMSG when text is no listing, -E2BIG over a limit, -ENOMEM. End with pl_hub_list_done, on

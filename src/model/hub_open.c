@@ -228,7 +228,7 @@ static int pl_hub_remote(const struct pl_hub_spec *s, const struct pl_open_optio
     int rc = pl_hub_listing(s, o, own ? token : NULL, &list, err);
     const struct pl_hub_file *f = rc == 0 ? pl_hub_choose(&list, s->quant) : NULL;
     /* without a file for llama.cpp it is the checkpoint itself */
-    bool checkpoint = rc == 0 && list.n == 0 && s->quant[0] == '\0';
+    bool checkpoint = rc == 0 && list.n == 0 && list.checkpoint && s->quant[0] == '\0';
     if (rc == 0 && f == NULL && !checkpoint)
         rc = pl_hub_unknown(s, &list, err);
     if (rc == 0 && !pl_hub_address(s, f != NULL ? f->path : "config.json", url))

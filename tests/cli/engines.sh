@@ -85,4 +85,47 @@ estimate mistral-7b-v0.3 --engine transformers --load-in-4bit --load-in-8bit -M 
 is "4 and 8 bit at once: exit 2" "$status" 2
 estimate mistral-7b-v0.3 --engine transformers --device-map cuda -M "$T/cpu.json"
 is "a device where there is none: exit 2" "$status" 2
+
+# vLLM: the cache is what is left, in whole blocks, and must hold a sequence
+printf '{"schema": "plimsoll.assess/1", "pools": [{"pool": "ram", "kind": "host", "capacity": 68719476736, "available": 60000000000}, {"pool": "gpu0", "kind": "dedicated", "capacity": 25769803776, "available": 25600000000}, {"pool": "gpu1", "kind": "dedicated", "capacity": 25769803776, "available": 25600000000}]}\n' >"$T/2x24.json"
+vllm() { estimate "$@" --engine vllm -M "$T/2x24.json"; }
+vllm llama-3.1-8b --max-model-len 8192 --json
+is "vllm: fits" "$status" 0
+is "vllm: the parts are the share claimed" "$(json '[.pools[1].parts[].bytes] | add')" $((25769803776 * 9 / 10))
+is "vllm: weights and the rotary table" "$(json '.pools[1].parts.weights.bytes')" $((8030261248 * 2 + 131072 * 128 * 2))
+kv=$(json '.pools[1].parts.kv.bytes')
+is "vllm: whole blocks of 16 tokens" "$(json .facts.gpu_blocks.value)" $((kv / (16 * 8 * 256 * 2 * 32)))
+is "vllm: tokens" "$(json .facts.kv_cache_tokens.value)" $((kv / (16 * 8 * 256 * 2 * 32) * 16))
+vllm llama-3.1-8b --max-model-len 8192 --kv-cache-dtype fp8 --kv-cache-memory-bytes 1073741824 --json
+is "vllm: fp8 halves a block" "$(json .facts.kv_cache_tokens.value)" $((1073741824 / (8 * 256 * 32)))
+vllm llama-3.1-8b
+is "vllm: the model's own length does not fit: exit 1" "$status" 1
+like "vllm: and the longest that would" "$out" '--max-model-len [0-9]+ would'
+most=$(sed -n 's/.*--max-model-len \([0-9]*\) would.*/\1/p' <<<"$out")
+vllm llama-3.1-8b --max-model-len "$most" --json
+unlike "vllm: that one fits" "$(json .verdict)" does_not_fit
+vllm llama-3.1-8b --max-model-len "$((most + 16))" --json
+is "vllm: a block more does not" "$(json .verdict)" does_not_fit
+vllm llama-3.3-70b --max-model-len 4096
+is "vllm: 70B in 16 bits does not start" "$status" 1
+like "vllm: for want of blocks" "$out" 'no memory is left for the blocks'
+vllm llama-3.1-8b --max-model-len 8192 -tp 2 --json
+is "vllm: two devices share it" "$(json '[.pools[].pool] | join(",")')" ram,gpu0,gpu1
+is "vllm: and its heads" "$(json .facts.gpu_blocks.value)" $(($(json '.pools[1].parts.kv.bytes') / (16 * 4 * 256 * 2 * 32)))
+vllm llama-3.1-8b -tp 4
+is "vllm: more devices than there are: exit 2" "$status" 2
+vllm llama-3.1-8b --gpu-memory-utilization 1.5
+is "vllm: more than all: exit 2" "$status" 2
+estimate llama-3.1-8b --engine vllm -M "$T/cpu.json"
+is "vllm: no device: exit 2" "$status" 2
+vllm llama-3.1-8b --enable-lora
+is "vllm: what is not predicted: exit 3" "$status" 3
+vllm llama-3.1-8b --port 9 --max-model-len 4096 --gpu-memory-utilization 1
+is "vllm: more than is free: exit 1" "$status" 1
+like "vllm: the most that is" "$out" '--gpu-memory-utilization 0.9[0-9] is the most here'
+# layers with a window: groups of layers share blocks (gemma-3-4b: 34 layers, every sixth sees all)
+vllm gemma-3-4b --max-model-len 32768 --kv-cache-memory-bytes 4294967296 --max-num-batched-tokens 2048 --json
+blocks=$((4294967296 / (16 * 4 * 512 * 2) / 5))
+is "vllm: blocks of a group of 5 layers" "$(json .facts.gpu_blocks.value)" "$blocks"
+is "vllm: seven groups" "$(json .facts.kv_cache_tokens.value)" $((blocks / 7 * 16))
 done_testing
