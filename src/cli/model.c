@@ -90,7 +90,8 @@ int pl_cli_catalogue(const struct pl_cli *cli, struct pl_err *err)
 int pl_cli_model_any(const struct pl_cli *cli, const char *spec, const char *quant,
                      struct pl_model **ret, struct pl_err *err)
 {
-    const struct pl_open_options o = {.offline = pl_cli_offline(cli), .quant = quant};
+    const struct pl_open_options o = {
+        .offline = pl_cli_offline(cli), .checkpoints = true, .quant = quant};
     int rc = pl_cli_catalogue(cli, err);
     return rc < 0 ? rc : pl_model_open_with(spec, &o, ret, err);
 }

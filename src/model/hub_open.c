@@ -112,6 +112,8 @@ int pl_hub_unknown(const struct pl_hub_spec *s, const struct pl_hub_list *l, str
                       s->quant);
     if (quants[0] != '\0')
         (void)pl_hint(err, "there are %s", quants);
+    else if (l->checkpoint)
+        (void)pl_hint(err, "it holds a checkpoint: estimate it with --engine transformers or vllm");
     else
         (void)pl_hint(err, "repositories with such files are often named ...-GGUF");
     return pl_exit_as(err, -ENOENT, PL_EXIT_USAGE);
@@ -228,7 +230,8 @@ static int pl_hub_remote(const struct pl_hub_spec *s, const struct pl_open_optio
     int rc = pl_hub_listing(s, o, own ? token : NULL, &list, err);
     const struct pl_hub_file *f = rc == 0 ? pl_hub_choose(&list, s->quant) : NULL;
     /* without a file for llama.cpp it is the checkpoint itself */
-    bool checkpoint = rc == 0 && list.n == 0 && list.checkpoint && s->quant[0] == '\0';
+    bool checkpoint =
+        rc == 0 && list.n == 0 && o->checkpoints && list.checkpoint && s->quant[0] == '\0';
     if (rc == 0 && f == NULL && !checkpoint)
         rc = pl_hub_unknown(s, &list, err);
     if (rc == 0 && !pl_hub_address(s, f != NULL ? f->path : "config.json", url))
@@ -251,15 +254,16 @@ static int pl_hub_remote(const struct pl_hub_spec *s, const struct pl_open_optio
     return rc;
 }
 
-/* 1: it is here and was read; 0: it is not. */
-static int pl_hub_here(const struct pl_hub_spec *s, struct pl_model **ret, struct pl_err *err)
+/* 1: it is here and was read; 0: it is not. wanted: a checkpoint too. */
+static int pl_hub_here(const struct pl_hub_spec *s, bool wanted, struct pl_model **ret,
+                       struct pl_err *err)
 {
     char folder[PATH_MAX], path[PATH_MAX];
     struct pl_hub_list list;
     int rc = pl_hub_local(s, &list, folder, sizeof(folder), NULL);
     const struct pl_hub_file *f = rc == 0 ? pl_hub_choose(&list, s->quant) : NULL;
     bool here = f != NULL && PL_FMT(path, "%s/%s", folder, f->path);
-    bool checkpoint = rc == 0 && f == NULL && list.n == 0 && s->quant[0] == '\0' &&
+    bool checkpoint = rc == 0 && f == NULL && list.n == 0 && wanted && s->quant[0] == '\0' &&
                       pl_safetensors_folder(folder, path, sizeof(path));
     here |= checkpoint;
     rc = !here        ? 0
@@ -276,7 +280,7 @@ static int pl_hub_here(const struct pl_hub_spec *s, struct pl_model **ret, struc
 int pl_hub_open(const struct pl_hub_spec *s, const struct pl_open_options *o, struct pl_model **ret,
                 struct pl_err *err)
 {
-    int rc = pl_hub_here(s, ret, err);
+    int rc = pl_hub_here(s, o->checkpoints, ret, err);
     if (rc == 0)
         rc = pl_hub_remote(s, o, ret, err);
     return rc < 0 ? rc : 0;

@@ -10,6 +10,7 @@
 struct pl_open_options {
     bool offline;                      /* nothing is asked of the network */
     const volatile sig_atomic_t *stop; /* not 0: give up; or NULL */
+    bool checkpoints;  /* of a repository without GGUF files its safetensors are wanted */
     const char *quant; /* of a catalogue row when none is named; NULL: the usual one */
 };
 

@@ -18,7 +18,8 @@ gguf hub/org/Odd-GGUF/Odd-IQ3_XXS.gguf 109
 gguf hub/gated/Secret-GGUF/Secret-Q4_0.gguf 110
 mkdir -p "$web/hub/org/Bad-GGUF" "$web/hub/org/Empty"
 printf '{"error":"x"}' >"$web/hub/org/Bad-GGUF/listing.json"
-printf 'x' >"$web/hub/org/Empty/model.safetensors"
+printf 'x' >"$web/hub/org/Empty/weights.bin"
+python3 "$PLIMSOLL_SOURCE/tests/safetensors/make.py" "$web/hub/org/Check" '{"model_type":"llama","hidden_size":256,"intermediate_size":512,"head_dim":64,"num_attention_heads":4,"num_key_value_heads":2,"vocab_size":500,"num_hidden_layers":4,"torch_dtype":"bfloat16"}' 2
 start_server
 export HF_ENDPOINT=$at PLIMSOLL_OLLAMA_REGISTRY=$at
 
@@ -60,6 +61,16 @@ read_model hf:org/Far-GGUF:q2_k
 is "an importance matrix is never chosen" "$status" 2
 read_model hf:org/Empty
 like "a repository without such files" "$err" 'holds no .gguf file'
+# of a repository without GGUF files, the checkpoint itself
+run "$PLIMSOLL" inspect "$web/hub/org/Check" --json
+here=$(jq -c '[.model.tensor_bytes, .model.tensor_count, .model.blocks]' <<<"$out")
+run "$PLIMSOLL" inspect hf:org/Check --json
+is "a checkpoint on the hub: shards and config" "$(jq -c '[.model.tensor_bytes, .model.tensor_count, .model.blocks]' <<<"$out")" "$here"
+run "$PLIMSOLL" inspect hf:org/Check --offline --json
+is "and again from the cache, offline" "$(jq -c '[.model.tensor_bytes, .model.tensor_count, .model.blocks]' <<<"$out")" "$here"
+run "$PLIMSOLL" estimate hf:org/Check
+is "llama.cpp: exit 2" "$status" 2
+like "llama.cpp: what would do" "$err" '--engine transformers'
 read_model hf:org/Nothing
 is "no such repository: exit 4" "$status" 4
 like "no such repository: said" "$err" 'no such repository, or a private one'
