@@ -5,6 +5,7 @@
 #include "cli/ghost_cache.h"
 #include "cli/machine.h"
 #include "cli/model.h"
+#include "cli/offload.h"
 #include "cli/quality.h"
 #include "cli/verbs.h"
 #include "engine/engine.h"
@@ -67,7 +68,8 @@ static int pl_estimate_oracle(const struct pl_cli *cli, const struct pl_model *m
 }
 
 static void pl_estimate_print(struct pl_cli *cli, const struct pl_forecast *f,
-                              const struct pl_oracle *o, const struct pl_terms *terms)
+                              const struct pl_oracle *o, const struct pl_terms *terms,
+                              const struct pl_offload *offload)
 {
     bool colour = pl_colour_wanted(STDOUT_FILENO);
     if (!cli->json) {
@@ -77,6 +79,7 @@ static void pl_estimate_print(struct pl_cli *cli, const struct pl_forecast *f,
             pl_terms_text(terms, colour, &cli->out);
         if (terms != NULL)
             pl_speed_why_text(&f->speed, colour, &cli->out);
+        pl_offload_text(offload, pl_cli_opt(cli, "min-decode")->u, colour, &cli->out);
         if (o->asked)
             pl_projection_text(&o->said, &f->footprint, colour, &cli->out);
         return;
@@ -89,6 +92,8 @@ static void pl_estimate_print(struct pl_cli *cli, const struct pl_forecast *f,
     pl_cli_forecast_quality(cli, f, &j);
     if (terms != NULL)
         pl_terms_json(terms, &j, "terms");
+    if (offload->n > 0)
+        pl_offload_json(offload, &j, "offload_steps");
     if (o->asked)
         pl_projection_json(&o->said, &f->footprint, o->engine.version, &j, "oracle");
     pl_json_end(&j);
@@ -135,6 +140,7 @@ static int pl_estimate_run(struct pl_cli *cli, struct pl_err *err)
     static struct pl_forecast forecast;
     static struct pl_oracle oracle;
     static struct pl_terms terms;
+    static struct pl_offload offload;
     struct pl_model *model = NULL;
     struct pl_ledger *ledger = NULL;
     int rc = pl_estimate_asks(cli, err);
@@ -158,9 +164,13 @@ static int pl_estimate_run(struct pl_cli *cli, struct pl_err *err)
     bool why = pl_cli_opt(cli, "why")->given;
     if (rc == 0 && why)
         rc = pl_forecast_terms(&forecast, &terms, err);
+    if (rc == 0)
+        rc = pl_cli_offload(cli, &forecast, ledger, &offload, err);
     if (rc == 0) {
-        pl_estimate_print(cli, &forecast, &oracle, why ? &terms : NULL);
+        int floor = pl_cli_floor(cli, &forecast);
+        pl_estimate_print(cli, &forecast, &oracle, why ? &terms : NULL, &offload);
         rc = pl_verdict_exit(forecast.judgement.verdict, pl_cli_opt(cli, "strict")->given);
+        rc = rc == PL_EXIT_YES ? floor : rc;
     }
     (void)pl_ledger_close(ledger);
     (void)pl_model_free(model);
@@ -177,6 +187,7 @@ static const struct pl_opt pl_estimate_opts[] = {
     {"strict",                                                         0, PL_OPT_FLAG, NULL, "fragile counts as does not fit (exit 1)"},
     PL_CLI_MODEL_OPTS,
     PL_CLI_THUMB_OPT,
+    PL_CLI_OFFLOAD_OPTS,
     {"ledger",                                                     0, PL_OPT_PATH, "FILE", "the ledger to cite runs from"},
     {0                  },
 };
@@ -188,6 +199,8 @@ static const char *const pl_estimate_examples[] = {
     "plimsoll estimate qwen2.5-7b --rule-of-thumb   # 7 x 0.5 x 1.1, and what is true",
     "plimsoll estimate llama-3.3-70b -c 16384 --machine server.json --json",
     "plimsoll estimate qwen3-8b --device rtx3090 --ram 32GiB  # would it run on one?",
+    "plimsoll estimate qwen3-32b --device rtx4090 --ram 64GiB -c 8192 --offload-steps --min-decode "
+    "5",
     "plimsoll estimate mistral-7b-v0.3 --engine transformers --load-in-4bit --max-length 4096",
     0,
 };

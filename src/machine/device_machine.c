@@ -134,11 +134,12 @@ static int pl_device_shared(struct pl_machine *m, struct pl_device *d,
     return pl_unified_make(m, d, err);
 }
 
-/* The memory of the machine: as given, or that of its one device with unified memory. */
-static int pl_device_ids(const char *ids, const struct pl_device_row *row[PL_DEVICES_MAX],
-                         uint32_t *ret_n, struct pl_err *err)
+/* The rows named: devices, and at most one processor or kind of main memory. */
+static int pl_device_ids(const char *ids, const struct pl_device_row *row[PL_DEVICES_MAX + 1],
+                         uint32_t *ret_n, const struct pl_device_row **ret_cpu, struct pl_err *err)
 {
     *ret_n = 0;
+    *ret_cpu = NULL;
     for (const char *s = ids; *s != '\0';) {
         char id[64];
         const char *near = NULL;
@@ -155,27 +156,45 @@ static int pl_device_ids(const char *ids, const struct pl_device_row *row[PL_DEV
                                  near)
                        : pl_hint(err, "'plimsoll assess --devices [WORD]' lists them");
         }
-        if (pl_streq(row[*ret_n]->class, "cpu"))
-            return pl_fail(err, -EINVAL, "--device: %s is a processor, not a device", id);
-        ++*ret_n;
+        bool cpu = pl_streq(row[*ret_n]->class, "cpu");
+        if (cpu && *ret_cpu != NULL)
+            return pl_fail(err, -EINVAL, "--device: %s is a second processor", id);
+        if (cpu)
+            *ret_cpu = row[*ret_n];
+        else
+            ++*ret_n;
         s += n;
         s += *s == ',' ? 1 : 0;
     }
-    return *ret_n > 0 ? 0 : pl_fail(err, -EINVAL, "--device: no device is named");
+    bool any = *ret_n > 0 || *ret_cpu != NULL;
+    return any ? 0 : pl_fail(err, -EINVAL, "--device: no device is named");
+}
+
+/* The processor's main memory: its bandwidth as the data sheet has it. */
+static void pl_device_cpu(struct pl_machine *m, const struct pl_device_row *r)
+{
+    struct pl_pool *ram = pl_machine_pool(m, "ram");
+    double v = r->bandwidth_gbs * 1e9;
+    (void)PL_FMT(m->cpu.model, "%s", r->name);
+    if (ram != NULL && v > 0)
+        ram->bandwidth =
+            (struct pl_rate){v, v, v, PL_SOURCE_DECLARED, PL_STATE_PLAIN, "by the device data"};
 }
 
 int pl_device_machine(const char *ids, uint64_t ram, struct pl_machine *ret, struct pl_err *err)
 {
-    const struct pl_device_row *row[PL_DEVICES_MAX];
+    const struct pl_device_row *row[PL_DEVICES_MAX + 1], *cpu = NULL;
     uint32_t n = 0;
     *ret = (struct pl_machine){0};
-    int rc = pl_device_ids(ids, row, &n, err);
+    int rc = pl_device_ids(ids, row, &n, &cpu, err);
     for (uint32_t i = 0; rc == 0 && i < n; i++) {
         if (pl_row_unified(row[i]) && row[i]->memory_gib > 0 && ram == 0)
             ram = (uint64_t)(row[i]->memory_gib * (double)PL_GIB);
     }
     if (rc == 0)
         rc = pl_device_ram(ret, ram, err);
+    if (rc == 0 && cpu != NULL)
+        pl_device_cpu(ret, cpu);
     for (uint32_t i = 0; rc == 0 && i < n; i++) {
         char id[16];
         (void)PL_FMT(id, "gpu%u", i);

@@ -156,7 +156,12 @@ static void machines_of_data(void **state)
     assert_int_equal(err.exit_code, PL_EXIT_USAGE);
     assert_non_null(strstr(err.hint, "did you mean"));
     assert_true(pl_device_machine("", 0, &m, &err) < 0);
-    assert_true(pl_device_machine("cpu-epyc-genoa", 0, &m, &err) < 0);
+    assert_int_equal(pl_device_machine("cpu-epyc-genoa", 0, &m, &err),
+                     0); /* its memory's bandwidth */
+    assert_int_equal(m.n_device, 0);
+    assert_true(pl_machine_pool(&m, "ram")->bandwidth.likely > 460e9);
+    assert_int_equal(pl_machine_pool(&m, "ram")->bandwidth.source, PL_SOURCE_DECLARED);
+    assert_true(pl_device_machine("cpu-epyc-genoa,cpu-rpi5", 0, &m, &err) < 0);
 }
 
 /* Every row that names a device makes a machine. */
