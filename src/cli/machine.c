@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "cli/sample.h"
 #include "cli/verb.h"
+#include "engine/llamacpp/rpc.h"
 #include "ledger/ledger.h"
 #include "machine/assess.h"
 #include "machine/capture.h"
@@ -115,8 +116,11 @@ int pl_cli_machine_asked(const struct pl_cli *cli, struct pl_machine *ret, struc
         pl_registry_has(file->text)) {
         char path[PL_PATH_TEXT_MAX];
         rc = pl_registry_path(file->text, path, err);
-        return rc < 0 ? rc : pl_cli_machine(path, ret, err);
+        if (rc == 0)
+            rc = pl_cli_machine(path, ret, err);
+    } else {
+        rc = device->given ? pl_device_machine(device->text, ram->u, ret, err)
+                           : pl_cli_machine(file->text, ret, err);
     }
-    return device->given ? pl_device_machine(device->text, ram->u, ret, err)
-                         : pl_cli_machine(file->text, ret, err);
+    return rc == 0 && cli->settings.rpc != NULL ? pl_llamacpp_rpc(cli->settings.rpc, ret, err) : rc;
 }

@@ -64,7 +64,9 @@ struct pl_draft_settings {
     const char *devices; /* NULL = as the model's */
     struct pl_overrides overrides;
     uint64_t n_max, n_min;
-    uint64_t n_ubatch; /* 0 = as the model's */
+    uint64_t n_ubatch;                                       /* 0 = as the model's */
+    uint64_t ngram_mod, ngram_simple, ngram_map, ngram_map4; /* tokens each kind drafts at once */
+    const char *lookup_static, *lookup_dynamic;              /* files of ngram-cache; or NULL */
 };
 
 struct pl_settings {
@@ -120,7 +122,8 @@ struct pl_resolved {
     uint64_t n_stream;  /* separate caches: 1 when unified, else n_seq */
     bool kv_unified;
     uint64_t n_batch, n_ubatch;
-    uint64_t n_outputs;      /* rows of logits kept */
+    uint64_t n_outputs;      /* rows of logits a batch may ask for */
+    uint64_t n_rollback;     /* rows of recurrent state kept beside each slot's own */
     bool embedding;          /* serves embeddings or ranks: every token of a batch is an output */
     enum pl_pooling pooling; /* never auto */
     uint32_t type_k, type_v;

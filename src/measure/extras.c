@@ -55,71 +55,6 @@ void pl_extra_add(struct pl_pool_footprint *p, enum pl_part part, struct pl_quan
     p->hold[PL_HOLD_ANON] = pl_plus(p->hold[PL_HOLD_ANON], more);
 }
 
-/* common/speculative.cpp, common_base_params_to_speculative: the target's context, slots and
- * batches with the draft's own layers, cache types and devices. */
-static struct pl_settings pl_draft_settings_of(const struct pl_forecast *f)
-{
-    const struct pl_draft_settings *d = &f->settings.draft;
-    struct pl_settings s = f->settings;
-    s.n_ctx = f->resolved.n_ctx;
-    s.n_parallel = (int64_t)f->resolved.n_seq;
-    s.kv_unified = f->resolved.kv_unified ? PL_ON : PL_OFF;
-    s.n_gpu_layers = d->n_gpu_layers;
-    s.type_k = d->type_k;
-    s.type_v = d->type_v;
-    s.devices = d->devices != NULL ? d->devices : f->settings.devices;
-    s.overrides = d->overrides;
-    s.n_ubatch = d->n_ubatch > 0 ? d->n_ubatch : s.n_ubatch;
-    s.tensor_split = NULL;
-    s.fit = false;
-    s.draft = (struct pl_draft_settings){.n_gpu_layers = -1, .type_k = 1, .type_v = 1};
-    memset(&s.lora, 0, sizeof(s.lora));
-    memset(&s.lora_scaled, 0, sizeof(s.lora_scaled));
-    memset(&s.control, 0, sizeof(s.control));
-    memset(&s.control_scaled, 0, sizeof(s.control_scaled));
-    return s;
-}
-
-static void pl_draft_merge(struct pl_forecast *f, const struct pl_footprint *draft)
-{
-    static const enum pl_part all[] = {PL_PART_WEIGHTS, PL_PART_KV,     PL_PART_RECURRENT,
-                                       PL_PART_COMPUTE, PL_PART_OUTPUT, PL_PART_REPACK};
-    for (uint32_t i = 0; i < draft->n_pool; i++) {
-        const struct pl_pool_footprint *from = &draft->pool[i];
-        struct pl_pool_footprint *to = pl_extra_pool(&f->footprint, from);
-        struct pl_quantity sum = pl_exact(0, PL_SOURCE_DERIVED, "the draft model");
-        for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++)
-            sum = pl_plus(sum, from->part[all[k]]);
-        sum.why = pl_known(sum) ? "the draft model: weights, caches, compute, output"
-                                : "a part of the draft model is not known";
-        if (to == NULL)
-            continue;
-        pl_extra_add(to, PL_PART_DRAFT, sum, from->hold[PL_HOLD_FILE_HOT]);
-        if (from->largest_allocation.likely > to->largest_allocation.likely)
-            to->largest_allocation = from->largest_allocation;
-    }
-}
-
-static int pl_extra_draft(struct pl_forecast *f, const struct pl_llamacpp_host *host,
-                          struct pl_err *err)
-{
-    struct pl_model *m = NULL;
-    struct pl_footprint *draft = calloc(1, sizeof(*draft));
-    struct pl_resolved r;
-    int rc = draft == NULL ? pl_fail(err, -ENOMEM, "out of memory") : 0;
-    if (rc == 0)
-        rc = pl_model_open(f->settings.draft.model, &m, err);
-    if (rc == 0) {
-        struct pl_settings s = pl_draft_settings_of(f);
-        rc = pl_llamacpp_footprint(m, &s, host, draft, &r, err);
-    }
-    if (rc == 0)
-        pl_draft_merge(f, draft);
-    (void)pl_model_free(m);
-    free(draft);
-    return rc;
-}
-
 /* src/llama-adapter.cpp: "blk.0.attn_q.weight.lora_a" lies beside "blk.0.attn_q.weight". */
 static void pl_adapter_sum(const struct pl_placement *place, const struct pl_model *adapter,
                            uint64_t bytes[PL_PLACES_MAX])
@@ -227,7 +162,7 @@ int pl_forecast_extras(struct pl_forecast *f, const struct pl_llamacpp_host *hos
                        struct pl_err *err)
 {
     int rc = 0;
-    if (f->settings.draft.model != NULL)
+    if (f->settings.draft.model != NULL || f->settings.draft.types != NULL)
         rc = pl_extra_draft(f, host, err);
     const struct pl_settings *s = &f->settings;
     if (rc == 0 && s->lora.n + s->lora_scaled.n + s->control.n + s->control_scaled.n > 0)

@@ -16,4 +16,7 @@ void pl_extra_add(struct pl_pool_footprint *p, enum pl_part part, struct pl_quan
 int pl_extra_projector(struct pl_forecast *f, const struct pl_llamacpp_host *host,
                        struct pl_err *err);
 
+/* A draft model, and a context for the model's own layers that predict several tokens. */
+int pl_extra_draft(struct pl_forecast *f, const struct pl_llamacpp_host *host, struct pl_err *err);
+
 #endif

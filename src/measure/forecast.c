@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "engine/llamacpp/footprint.h"
+#include "engine/llamacpp/override.h"
 #include "engine/llamacpp/settings.h"
 #include "measure/extras.h"
 #include "measure/speed.h"
@@ -11,7 +12,8 @@
 #include <ctype.h>
 #include <string.h>
 
-#define PL_FIT_TARGET PL_GIB /* common/common.h, fit_params_target */
+#define PL_FIT_TARGET PL_GIB               /* common/common.h, fit_params_target */
+#define PL_FORECAST_KEYS_MAX (16 * PL_MIB) /* of a header's table of keys, copied */
 
 /* What names a model for people and for the ledger: "qwen3-8b" and "Q4_K_M" of a catalogue spec, or
  * the file's own name and type. */
@@ -76,8 +78,8 @@ static void pl_forecast_shortened(struct pl_forecast *f)
     const struct pl_pool *ram = pl_machine_pool_const(f->machine, "ram");
     const struct pl_quantity *part = f->footprint.pool[0].part;
     struct pl_judgement *j = &f->judgement;
-    if (f->settings.n_ctx > 0 || f->footprint.n_pool > 1 || ram == NULL ||
-        !pl_known(ram->capacity) || !pl_known(part[PL_PART_COMPUTE]) ||
+    if (f->settings.n_ctx > 0 || f->settings.n_ctx_slot_max > 0 || f->footprint.n_pool > 1 ||
+        ram == NULL || !pl_known(ram->capacity) || !pl_known(part[PL_PART_COMPUTE]) ||
         j->n_reason >= PL_REASONS_MAX)
         return;
     uint64_t counted = pl_add_sat(part[PL_PART_WEIGHTS].likely, part[PL_PART_KV].likely);
@@ -110,13 +112,20 @@ int pl_forecast_terms(const struct pl_forecast *f, struct pl_terms *ret, struct 
     }
     struct pl_used_devices devices;
     struct pl_llamacpp_host host = pl_forecast_host(f, &devices);
-    return pl_llamacpp_terms(f->model, &f->settings, &host, &f->footprint, &f->resolved, ret, err);
+    struct pl_arena arena;
+    struct pl_model seen;
+    pl_arena_init(&arena, PL_FORECAST_KEYS_MAX);
+    int rc = pl_llamacpp_overridden(f->model, &f->settings, &arena, &seen, err);
+    if (rc == 0)
+        rc = pl_llamacpp_terms(&seen, &f->settings, &host, &f->footprint, &f->resolved, ret, err);
+    pl_arena_done(&arena);
+    return rc;
 }
 
-int pl_forecast_make(const struct pl_model *model, const struct pl_settings *settings,
-                     const struct pl_machine *machine, const struct pl_used_devices *devices,
-                     const char *engine_version, struct pl_ledger *ledger, struct pl_forecast *ret,
-                     struct pl_err *err)
+static int pl_forecast_of(const struct pl_model *model, const struct pl_settings *settings,
+                          const struct pl_machine *machine, const struct pl_used_devices *devices,
+                          const char *engine_version, struct pl_ledger *ledger,
+                          struct pl_forecast *ret, struct pl_err *err)
 {
     *ret = (struct pl_forecast){.model = model,
                                 .machine = machine,
@@ -174,4 +183,20 @@ int pl_forecast_engine(const struct pl_engine *engine, const struct pl_model *mo
     pl_claim_judge(&ret->claim, machine, &ret->judgement);
     pl_forecast_no_speed(ret, "the speed of this engine is not predicted yet");
     return 0;
+}
+
+int pl_forecast_make(const struct pl_model *model, const struct pl_settings *settings,
+                     const struct pl_machine *machine, const struct pl_used_devices *devices,
+                     const char *engine_version, struct pl_ledger *ledger, struct pl_forecast *ret,
+                     struct pl_err *err)
+{
+    struct pl_arena arena;
+    struct pl_model seen; /* as the engine will read it */
+    pl_arena_init(&arena, PL_FORECAST_KEYS_MAX);
+    int rc = pl_llamacpp_overridden(model, settings, &arena, &seen, err);
+    if (rc == 0)
+        rc = pl_forecast_of(&seen, settings, machine, devices, engine_version, ledger, ret, err);
+    ret->model = model;
+    pl_arena_done(&arena);
+    return rc;
 }

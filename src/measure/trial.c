@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "engine/llamacpp/footprint.h"
 #include "engine/llamacpp/footprint_compute.h"
+#include "engine/llamacpp/placement.h"
 #include "engine/llamacpp/server.h"
 #include "measure/hot.h"
 #include "measure/watch.h"
@@ -129,6 +130,30 @@ static int pl_compare_ranges(const void *a, const void *b)
     return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
+/* Where the tensors of the loaded file lie; false when that cannot be told. */
+static bool pl_trial_place(const struct pl_trial *t, struct pl_net *net, struct pl_placement *ret)
+{
+    static const struct pl_used_devices none;
+    const struct pl_used_devices *devices = t->o->devices != NULL ? t->o->devices : &none;
+    return pl_llamacpp_net(t->o->loaded, net, NULL) == 0 &&
+           pl_llamacpp_place(t->o->loaded, net, &t->f->settings, devices,
+                             t->f->resolved.n_gpu_layers, NULL, ret, NULL) == 0;
+}
+
+/* Is it used where it lies in the file? Not one that is converted, that a device holds, or that is
+ * never loaded (layers that predict several tokens), however many of its pages are resident: they
+ * were read ahead, or copied from. What is locked cannot be dropped. */
+static bool pl_trial_is_hot(const struct pl_trial *t, const struct pl_placement *place,
+                            const struct pl_tensor *tensor)
+{
+    const struct pl_resolved *r = &t->f->resolved;
+    if (r->load_mode == PL_LOAD_MMAP_MLOCK)
+        return true;
+    if (place != NULL && (pl_place_tensor(place, tensor) & 1u << PL_PLACE_HOST) == 0)
+        return false;
+    return !r->repack || pl_llamacpp_is_mapped(tensor, true, &t->f->machine->cpu);
+}
+
 /* Resident bytes of the mapped weights that are used where they lie. */
 static struct pl_quantity pl_trial_hot(struct pl_trial *t)
 {
@@ -141,12 +166,15 @@ static struct pl_quantity pl_trial_hot(struct pl_trial *t)
     if (ranges == NULL)
         return PL_QUANTITY_UNKNOWN("no memory to measure it");
     size_t n = 0;
-    const struct pl_resolved *r = &t->f->resolved;
-    bool all = !r->repack || r->load_mode == PL_LOAD_MMAP_MLOCK; /* locked: none is cold */
+    struct pl_net net = {0};
+    struct pl_placement place = {0};
+    bool placed = pl_trial_place(t, &net, &place);
     for (uint64_t i = 0; i < m->n_tensor; i++) {
-        if (all || pl_llamacpp_is_mapped(&m->tensor[i], true, &t->f->machine->cpu))
+        if (pl_trial_is_hot(t, placed ? &place : NULL, &m->tensor[i]))
             ranges[n++] = (struct pl_range){data + m->tensor[i].offset, m->tensor[i].bytes};
     }
+    pl_placement_done(&place);
+    pl_net_done(&net);
     qsort(ranges, n, sizeof(*ranges), pl_compare_ranges);
     uint64_t bytes = 0;
     int rc = pl_hot_resident(pl_server_pid(t->server), m->path, ranges, n, &bytes, &err);

@@ -101,18 +101,20 @@ is "control vectors: one per layer but the first" "$(json '[.pools[].parts.extra
 estimate qwen3-8b -c 4096 --override-kv tokenizer.ggml.add_bos_token=bool:false
 is "a tokenizer's key sizes nothing: told" "$status" 0
 estimate qwen3-8b -c 4096 --override-kv qwen3.block_count=int:12
-is "a key of the geometry: exit 3" "$status" 3
+is "a key of the geometry that the tensors contradict: refused, as the engine does" "$status" 2
+estimate qwen3-8b --override-kv qwen3.context_length=int:8192 --json
+is "a key of the geometry: as the engine reads it" "$(json .settings.n_ctx)" 8192
 # a draft model is an estimate of its own, at the target's context and slots
-"$PLIMSOLL" ghost smollm2-135m -o "$T/draft.gguf" >/dev/null 2>&1
+"$PLIMSOLL" ghost qwen3-0.6b -o "$T/draft.gguf" >/dev/null 2>&1
 own=$("$PLIMSOLL" estimate "$T/draft.gguf" -c 8192 -np 2 -nr -ctk q8_0 -M "$T/big.json" --json |
     jq '.pools[0].parts | .weights.bytes + .kv.bytes + .compute.bytes + .output.bytes')
-estimate qwen3-8b -c 8192 -np 2 -nr -md "$T/draft.gguf" -ctkd q8_0 -M "$T/big.json" --json
+estimate qwen3-8b -c 8192 -np 2 -nr -md "$T/draft.gguf" --spec-type draft-simple -ctkd q8_0 -M "$T/big.json" --json
 is "a draft model: its own parts" "$(json '.pools[0].parts.draft.bytes')" "$own"
 is "a draft model: the total is the parts" \
     "$(json '.pools[0] | ([.parts[].bytes] | add) == .steady.bytes')" true
 is "a draft model: held as files and anonymous" \
     "$(json '.pools[0] | .held.anon.bytes + .held.file_hot.bytes == .steady.bytes')" true
-estimate qwen3-8b -c 8192 -np 2 -md "$T/draft.gguf" -devd none -M "$T/gpu.json" --json
+estimate qwen3-8b -c 8192 -np 2 -md "$T/draft.gguf" --spec-type draft-simple -devd none -M "$T/gpu.json" --json
 is "a draft model kept on the CPU: nothing on the GPU" "$(json '.pools[1].parts.draft.bytes')" 0
 for bad in '--ctx-sise 5:--ctx-size' '--cache-typ-k q8_0:--cache-type-k'; do
     read -ra words <<<"${bad%%:*}"

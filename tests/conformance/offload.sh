@@ -131,8 +131,8 @@ for m in $models; do
 done
 # A draft model is a second estimate: the engine's buffers of its context, added up.
 run "$PLIMSOLL" ghost qwen2.5-0.5b:q4_k_m -o "$T/target.gguf"
-run "$PLIMSOLL" ghost smollm2-135m:q4_k_m -o "$T/draft.gguf"
-engine_exec llama-server -m "$T/target.gguf" -md "$T/draft.gguf" -c 1024 -np 2 -nr -ctkd q8_0 -dev none \
+run "$PLIMSOLL" ghost qwen2.5-0.5b:q8_0 -o "$T/draft.gguf"
+engine_exec llama-server -m "$T/target.gguf" -md "$T/draft.gguf" --spec-type draft-simple -c 1024 -np 2 -nr -ctkd q8_0 -dev none \
     -lv 5 --host 127.0.0.1 --port 0 --no-warmup -fit off >"$T/draft.log" 2>&1 &
 pid=$!
 for _ in $(seq 600); do
@@ -143,7 +143,7 @@ kill -9 "$pid"
 wait "$pid" 2>/dev/null
 theirs=$(sed '1,/loading draft model/d' "$T/draft.log" |
     sed -n 's/.*\(model\|KV\|compute\|output\) buffer size = *\([0-9.]*\) MiB.*/\2/p' | awk '{s += $1} END {printf "%d", s}')
-run "$PLIMSOLL" estimate "$T/target.gguf" -md "$T/draft.gguf" -c 1024 -np 2 -nr -ctkd q8_0 -dev none --json
+run "$PLIMSOLL" estimate "$T/target.gguf" -md "$T/draft.gguf" --spec-type draft-simple -c 1024 -np 2 -nr -ctkd q8_0 -dev none --json
 ours=$(jq '.pools[0].parts.draft.bytes / 1048576 | floor' <<<"$out")
 ok "a draft model: $ours MiB, the engine's $theirs" test "$((ours - theirs))" -ge -1 -a "$((ours - theirs))" -le 1
 

@@ -123,6 +123,7 @@ struct pl_arch {
     uint32_t router;       /* 1: one more layer of one head chooses adapters; it has a cache */
     uint32_t tied;         /* 1: without output.weight the embedding is loaded a second time */
     uint32_t flash;        /* 0: flash attention is forced off */
+    uint32_t rollback;     /* 1: states can go back by drafted tokens: a row for each is kept */
     const char *source;
 };
 

@@ -50,6 +50,13 @@ static uint64_t pl_v_width(const struct pl_net *net, const struct pl_resolved *r
     return width;
 }
 
+/* llama-memory-recurrent.cpp, mem_size * (1 + n_rs_seq): each slot's own, and one for every token
+ * that a draft may have to take back. */
+static uint64_t pl_state_rows(const struct pl_resolved *r)
+{
+    return pl_mul_sat(r->n_seq, pl_add_sat(1, r->n_rollback));
+}
+
 /* deepseek4: caches of compressed keys, and the compressors' state; K alone, a stream per slot. */
 static struct pl_layer_cache pl_compressed(const struct pl_layer *l, const struct pl_net *net,
                                            const struct pl_resolved *r)
@@ -63,7 +70,7 @@ static struct pl_layer_cache pl_compressed(const struct pl_layer *l, const struc
     /* keys and scores, f32, of one block */
     uint64_t width = net->layer[0].head_k + (uint64_t)l->n_indexer;
     c.recurrent =
-        pl_mul_sat(overlap * overlap * l->ratio * 2 * PL_F32, pl_mul_sat(width, r->n_seq));
+        pl_mul_sat(overlap * overlap * l->ratio * 2 * PL_F32, pl_mul_sat(width, pl_state_rows(r)));
     return c;
 }
 
@@ -92,7 +99,7 @@ struct pl_layer_cache pl_llamacpp_layer_cache(const struct pl_net *net, const st
         if (!net->mla && net->arch->memory == PL_MEMORY_DSA)
             c.global = pl_add_sat(c.global, pl_rows(r->type_v, l->head_v, cells));
     }
-    c.recurrent = pl_add_sat(c.recurrent, pl_mul_sat(l->n_state * PL_F32, r->n_seq));
+    c.recurrent = pl_add_sat(c.recurrent, pl_mul_sat(l->n_state * PL_F32, pl_state_rows(r)));
     return c;
 }
 

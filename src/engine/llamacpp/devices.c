@@ -49,8 +49,17 @@ static bool pl_device_is_software(const struct pl_device *d)
     return d != NULL && pl_text_has(d->name, "llvmpipe");
 }
 
+/* "RPC0": behind a server (rpc.h), whatever it is there. */
+static bool pl_pool_is_rpc(const char *pool)
+{
+    uint64_t n = 0;
+    return pl_starts(pool, "RPC") && pl_parse_u64(pool + 3, &n);
+}
+
 static enum pl_backend pl_backend_of(const char *built, const struct pl_device *d)
 {
+    if (d != NULL && pl_pool_is_rpc(d->pool))
+        return PL_BACKEND_RPC;
     enum pl_vendor vendor = d != NULL ? d->vendor : PL_VENDOR_UNKNOWN;
     if (pl_text_has(built, "vulkan") || pl_device_is_software(d))
         return PL_BACKEND_VULKAN;
@@ -94,6 +103,8 @@ static void pl_devices_add(struct pl_used_devices *all, const struct pl_machine 
         u->range_max =
             d != NULL && pl_text_has(d->name, "llvmpipe") ? PL_LLVMPIPE_RANGE : PL_VULKAN_RANGE;
     }
+    if (pl_pool_is_rpc(p->name)) /* of a machine file that declares the pool alone */
+        u->backend = PL_BACKEND_RPC;
     for (uint32_t i = 0; i < all->n; i++)
         same += all->one[i].backend == u->backend;
     u->alignment = pl_backends[u->backend].alignment;
@@ -181,6 +192,30 @@ static int pl_devices_named(const struct pl_used_devices *all, const char *wante
     return 0;
 }
 
+/* llama_prepare_model_devices: those behind servers first, when they were asked for; then local
+ * ones, an integrated one only where there is no other local one. */
+static void pl_devices_usual(const struct pl_used_devices *all, bool rpc,
+                             struct pl_used_devices *ret)
+{
+    uint32_t local = 0;
+    for (uint32_t i = 0; i < all->n && rpc; i++) {
+        if (all->one[i].backend == PL_BACKEND_RPC)
+            ret->one[ret->n++] = all->one[i];
+    }
+    for (uint32_t i = 0; i < all->n; i++) {
+        if (all->one[i].integrated || all->one[i].backend == PL_BACKEND_RPC)
+            continue;
+        ret->one[ret->n++] = all->one[i];
+        local++;
+    }
+    for (uint32_t i = 0; i < all->n && local == 0; i++) {
+        if (all->one[i].backend == PL_BACKEND_RPC)
+            continue;
+        ret->one[ret->n++] = all->one[i]; /* one of them: igpus.empty() */
+        break;
+    }
+}
+
 int pl_llamacpp_devices_pick(const struct pl_used_devices *all, const struct pl_settings *s,
                              const char *wanted, struct pl_used_devices *ret, struct pl_err *err)
 {
@@ -190,12 +225,7 @@ int pl_llamacpp_devices_pick(const struct pl_used_devices *all, const struct pl_
         if (rc < 0)
             return rc;
     } else {
-        for (uint32_t i = 0; i < all->n; i++) {
-            if (!all->one[i].integrated)
-                ret->one[ret->n++] = all->one[i];
-        }
-        if (ret->n == 0 && all->n > 0) /* one of them: igpus.empty() */
-            ret->one[ret->n++] = all->one[0];
+        pl_devices_usual(all, s->rpc != NULL, ret);
     }
     if (s->split_mode != PL_SPLIT_NONE || ret->n == 0)
         return 0;

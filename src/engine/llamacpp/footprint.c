@@ -152,12 +152,18 @@ static struct pl_quantity pl_part_runtime(const struct pl_model *m, const struct
 
 /* src/llama-context.cpp, output_reserve: a row of logits per slot at first. With embeddings that
  * are not pooled every token of a batch is an output, of logits too: the buffer is made anew for
- * the longest batch met, and cleared, so that all of it is resident. */
+ * the longest batch met, and cleared, so that all of it is resident. Drafts add rows once they are
+ * checked; one slot's draft is what a single user sees. */
 static struct pl_quantity pl_part_output(const struct pl_net *net, const struct pl_resolved *r)
 {
     uint64_t width = net->n_embd_out > 0 ? net->n_embd_out : net->n_embd;
     uint64_t row = pl_mul_sat(pl_add_sat(net->n_vocab, r->embedding ? width : 0), 4);
     uint64_t first = pl_mul_sat(row, r->n_seq), all = pl_mul_sat(row, r->n_batch);
+    uint64_t drafted = pl_mul_sat(row, r->n_outputs),
+             one = pl_mul_sat(row, r->n_outputs / r->n_seq);
+    if (!r->embedding && r->pooling == PL_POOLING_NONE && drafted > first)
+        return pl_between(first, one > first ? one : first, drafted, PL_SOURCE_DERIVED,
+                          "a row of logits per slot, and for tokens drafted");
     if (!r->embedding || r->pooling != PL_POOLING_NONE || all < first)
         return pl_derived(first, r->embedding ? "a row of logits and an embedding per slot"
                                               : "one row of logits per slot");

@@ -60,7 +60,7 @@ static uint64_t pl_lightning_bytes(const struct pl_net *net, uint64_t rows)
     return pl_mul_sat(pl_mul_sat(heads, rows), rows * 4);
 }
 
-static struct pl_quantity pl_stand_in(const struct pl_net *net, const struct pl_resolved *r)
+struct pl_quantity pl_llamacpp_compute_usual(const struct pl_net *net, const struct pl_resolved *r)
 {
     uint64_t rows = r->n_ctx < r->n_ubatch ? r->n_ctx : r->n_ubatch;
     uint64_t usual = pl_usual_bytes(net, r, rows), cells = pl_mul_sat(r->n_ctx_seq, rows);
@@ -83,12 +83,28 @@ static struct pl_quantity pl_stand_in(const struct pl_net *net, const struct pl_
                              : "this graph is not followed: as usual, which missed by up to 44 %");
 }
 
+/* Where a draft may be taken back, the states after each of the last tokens are written too: at
+ * most those of one layer lie in the buffer at once. */
+static struct pl_quantity pl_with_snapshots(const struct pl_net *net, const struct pl_resolved *r,
+                                            uint64_t bytes, bool version_known)
+{
+    uint64_t state = 0, miss = version_known ? 0 : bytes / 8;
+    for (uint32_t il = 0; il < net->n_layer; il++)
+        state = net->layer[il].n_state > state ? net->layer[il].n_state : state;
+    state = pl_mul_sat(pl_mul_sat(state, r->n_seq), pl_mul_sat(r->n_rollback, 4));
+    return pl_between(bytes - miss, bytes, pl_add_sat(pl_add_sat(bytes, miss), state),
+                      PL_SOURCE_DERIVED,
+                      "graph allocation followed, and states that a draft may be taken back to");
+}
+
 struct pl_quantity pl_llamacpp_compute(const struct pl_model *m, const struct pl_net *net,
                                        const struct pl_resolved *r, bool version_known)
 {
     struct pl_compute c;
     if (!pl_graph_compute(m, net, r, &c))
-        return pl_stand_in(net, r);
+        return pl_llamacpp_compute_usual(net, r);
+    if (r->n_rollback > 0)
+        return pl_with_snapshots(net, r, c.bytes + c.loose, version_known);
     if (version_known && c.loose > 0)
         return pl_between(c.bytes, c.bytes, pl_add_sat(c.bytes, c.loose), PL_SOURCE_DERIVED,
                           "graph allocation followed, llama.cpp " PL_LLAMACPP_PROVED

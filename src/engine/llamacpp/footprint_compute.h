@@ -15,6 +15,9 @@
 struct pl_quantity pl_llamacpp_compute(const struct pl_model *m, const struct pl_net *net,
                                        const struct pl_resolved *r, bool version_known);
 
+/* The same where the graph is not followed: what any graph needs, in a wide interval. */
+struct pl_quantity pl_llamacpp_compute_usual(const struct pl_net *net, const struct pl_resolved *r);
+
 /* Bytes of the compute buffer that serving text does not touch, so that they are reserved and not
  * resident: prompts of at most `prompt` tokens, caches never fuller than `depth`. False where the
  * graph is not followed. */

@@ -116,10 +116,16 @@ static void pl_device_compute_split(const struct pl_device_ask *a, struct pl_foo
 {
     const struct pl_placement *place = a->place;
     uint64_t bytes[PL_PLACES_MAX] = {0};
+    if (place->split != PL_SPLIT_LAYER) /* the graph is another */
+        return;
+    /* ggml-rpc.cpp has no offload_op: such devices take no work on the host's weights */
+    bool distant = true;
+    for (uint32_t i = 0; i < place->devices.n; i++)
+        distant = distant && place->devices.one[i].backend == PL_BACKEND_RPC;
     bool several = place->devices.n > 1 && place->kv_offload && place->n_rule == 0 &&
                    place->n_gpu_layers > place->n_layer;
     struct pl_compute_where where = {
-        .place = place, .op_offload = a->s->op_offload, .pipeline = several};
+        .place = place, .op_offload = a->s->op_offload && !distant, .pipeline = several};
     if (a->s->flash_attn == PL_AUTO && a->r->flash_attn)
         where.flash_dropped = !pl_graph_flash_stays(a->m, a->net, a->r, &where);
     if (!pl_graph_compute_placed(a->m, a->net, a->r, &where, bytes))
@@ -174,6 +180,12 @@ void pl_footprint_device_pools(const struct pl_device_ask *a, struct pl_footprin
         p->part[PL_PART_WEIGHTS] =
             pl_derived(pl_add_sat(placed->weights[i + 1], placed->padding[i + 1]),
                        "tensors of the layers on this device");
+        if (placed->slack[i + 1] > 0)
+            p->part[PL_PART_WEIGHTS] =
+                pl_between(pl_sub_floor(placed->weights[i + 1], placed->slack[i + 1]),
+                           p->part[PL_PART_WEIGHTS].likely,
+                           pl_add_sat(p->part[PL_PART_WEIGHTS].likely, placed->slack[i + 1]),
+                           PL_SOURCE_DERIVED, "rows of the matrices, by the engine's source");
         p->part[PL_PART_KV] = pl_derived(placed->kv[i + 1], "caches of the layers on this device");
         p->part[PL_PART_RECURRENT] =
             pl_derived(placed->recurrent[i + 1], "state of the recurrent layers on this device");

@@ -20,6 +20,7 @@ struct pl_graph_cells {
 /* One batch that the engine reserves for. */
 struct pl_graph_batch {
     uint64_t n_tokens, n_seqs, n_outputs;
+    bool draft; /* of the layer that predicts several tokens, in a context of its own */
 };
 
 struct pl_tower;        /* graph_tower.h */
@@ -55,6 +56,7 @@ struct pl_build {
     /* is a host weight converted for the host's own kernels? NULL: none is */
     bool (*converted)(const struct pl_tensor *t, const void *with);
     const void *converted_with;
+    bool draft;                   /* one layer beyond the trunk, in a context of its own */
     bool after;                   /* the layers are done */
     const char *prefix;           /* of the names in layers: "v." of a tower; NULL: none */
     const struct pl_tower *tower; /* a projector's; NULL: a model of text */

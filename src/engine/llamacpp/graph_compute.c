@@ -40,8 +40,11 @@ bool pl_graph_build(const struct pl_model *m, const struct pl_net *net, const st
         b.converted = where->converted;
         b.converted_with = where->converted_with;
     }
-    const char *text = pl_recipe(net->arch->name);
-    b.skip = pl_graph_layers_alike(g->arena, m, net, b.place);
+    char draft[PL_WORD_MAX] = "";
+    b.draft = batch->draft;
+    (void)PL_FMT(draft, "mtp:%s", net->arch->name);
+    const char *text = pl_recipe(b.draft ? draft : net->arch->name);
+    b.skip = b.draft ? NULL : pl_graph_layers_alike(g->arena, m, net, b.place);
     b.index = pl_weight_index_new(g->arena, m);
     if (text == NULL || b.index == NULL || net->n_layer == 0) {
         g->failed = true;
@@ -84,7 +87,8 @@ static void pl_graph_batches(const struct pl_resolved *r, struct pl_graph_batch 
     ret[0].n_outputs = n < r->n_outputs ? n : r->n_outputs;
     /* graph_reserve rounds the batch up to whole rows per sequence */
     ret[0].n_tokens = (n + r->n_seq - 1) / r->n_seq * r->n_seq;
-    ret[1] = (struct pl_graph_batch){r->n_seq, r->n_seq, r->n_seq};
+    ret[1] =
+        (struct pl_graph_batch){.n_tokens = r->n_seq, .n_seqs = r->n_seq, .n_outputs = r->n_seq};
 }
 
 bool pl_graph_compute(const struct pl_model *m, const struct pl_net *net,
@@ -94,6 +98,22 @@ bool pl_graph_compute(const struct pl_model *m, const struct pl_net *net,
     pl_graph_batches(r, batch);
     *ret = (struct pl_compute){0};
     return pl_graph_bytes(m, net, r, &batch[0], ret) && pl_graph_bytes(m, net, r, &batch[1], ret);
+}
+
+bool pl_graph_compute_draft(const struct pl_model *m, const struct pl_net *net,
+                            const struct pl_resolved *r, struct pl_compute *ret)
+{
+    struct pl_graph_batch batch[2];
+    pl_graph_batches(r, batch);
+    *ret = (struct pl_compute){0};
+    batch[0].draft = batch[1].draft = true;
+    return pl_graph_bytes(m, net, r, &batch[0], ret) && pl_graph_bytes(m, net, r, &batch[1], ret);
+}
+
+bool pl_graph_has_draft(const char *arch)
+{
+    char name[PL_WORD_MAX];
+    return PL_FMT(name, "mtp:%s", arch) && pl_recipe(name) != NULL;
 }
 
 static bool pl_graph_split(const struct pl_model *m, const struct pl_net *net,
@@ -137,7 +157,7 @@ static bool pl_graph_placed(const struct pl_model *m, const struct pl_net *net,
 bool pl_graph_flash_stays(const struct pl_model *m, const struct pl_net *net,
                           const struct pl_resolved *r, const struct pl_compute_where *where)
 {
-    struct pl_graph_batch one = {r->n_seq, r->n_seq, r->n_seq};
+    struct pl_graph_batch one = {.n_tokens = r->n_seq, .n_seqs = r->n_seq, .n_outputs = r->n_seq};
     struct pl_arena arena;
     struct pl_net_graph g;
     struct pl_place_plan plan;

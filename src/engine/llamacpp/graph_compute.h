@@ -23,6 +23,14 @@ struct pl_compute {
 bool pl_graph_compute(const struct pl_model *m, const struct pl_net *net,
                       const struct pl_resolved *r, struct pl_compute *ret);
 
+/* The same for the context of the layers that predict several tokens (--spec-type draft-mtp); net's
+ * layers there must own a cache. */
+bool pl_graph_compute_draft(const struct pl_model *m, const struct pl_net *net,
+                            const struct pl_resolved *r, struct pl_compute *ret);
+
+/* Does the engine build such a graph for the architecture? */
+bool pl_graph_has_draft(const char *arch);
+
 /* Where devices take part. */
 struct pl_compute_where {
     const struct pl_placement *place;

@@ -243,7 +243,8 @@ void pl_recipe_run(struct pl_build *b, const char *text)
     }
     pl_run_part(b, text, layers);
     b->in_layer = true;
-    for (b->il = 0; b->il < b->net->n_layer && !b->g->failed; b->il++) {
+    uint64_t first = b->draft ? b->net->n_layer : 0, n = b->net->n_layer + (b->draft ? 1 : 0);
+    for (b->il = first; b->il < n && !b->g->failed; b->il++) {
         if (b->skip == NULL || !b->skip[b->il])
             pl_run_part(b, layers + 1, tail);
     }

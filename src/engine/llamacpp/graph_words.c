@@ -12,7 +12,18 @@ typedef pl_tid (*pl_word_fn)(struct pl_call *c);
 
 static pl_tid pl_w_embd(struct pl_call *c)
 {
+    struct pl_net_graph *g = c->b->g;
+    if (pl_call_has(c, "drafted")) { /* a layer that predicts may have a table of its own */
+        pl_tid own = pl_b_weight(c->b, "nextn.embed_tokens", ".weight");
+        own = own != 0 ? own : pl_b_weight(c->b, "out.token_embd", ".weight");
+        return pl_net_get_rows(g, own, pl_net_input(g, PL_T_I32, c->b->batch.n_tokens, 1, 1, 1));
+    }
     return pl_b_embd(c->b, !pl_call_has(c, "unmixed"));
+}
+
+static pl_tid pl_w_concat(struct pl_call *c)
+{
+    return pl_net_concat(c->b->g, c->arg[0], c->arg[1], 0);
 }
 
 static pl_tid pl_w_rms(struct pl_call *c)
@@ -137,6 +148,8 @@ static pl_tid pl_w_input(struct pl_call *c)
     struct pl_build *b = c->b;
     if (pl_streq(c->word[0], "scale"))
         return pl_net_input(b->g, PL_T_F32, 1, 1, b->batch.n_tokens, 1);
+    if (pl_streq(c->word[0], "state")) /* hidden states of the model, for a draft */
+        return pl_net_input(b->g, PL_T_F32, b->net->n_embd, b->batch.n_tokens, 1, 1);
     if (pl_streq(c->word[0], "scale_rows"))
         return pl_net_input(b->g, PL_T_F32, 1, b->batch.n_tokens, 1, 1);
     return 0;
@@ -225,12 +238,12 @@ static pl_tid pl_w_moe(struct pl_call *c)
  * are pooled: 0.7.0 keeps no logits then. */
 static pl_tid pl_w_head(struct pl_call *c)
 {
-    bool own = pl_b_weight(c->b, "output", ".weight") != 0;
+    bool own = pl_b_weight(c->b, "out.output", ".weight") != 0;
     c->b->hidden = c->arg[0];
     c->b->ended = c->b->r->embedding && c->b->r->pooling != PL_POOLING_NONE;
     if (c->b->ended)
         return 0;
-    return pl_b_mm(c->b, c->arg[0], own ? "output" : "token_embd");
+    return pl_b_mm(c->b, c->arg[0], own ? "out.output" : "out.token_embd");
 }
 
 static pl_tid pl_w_pos(struct pl_call *c)
@@ -545,6 +558,7 @@ static const struct {
     {"typeembd",      pl_w_typeembd     },
     {"gateheads",     pl_w_gateheads    },
     {"embd",          pl_w_embd         },
+    {"concat",        pl_w_concat       },
     {"rms",           pl_w_rms          },
     {"norm",          pl_w_norm         },
     {"mm",            pl_w_mm           },

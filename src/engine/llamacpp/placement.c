@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "engine/llamacpp/pattern.h"
 #include "engine/llamacpp/placement_rules.h"
+#include "engine/llamacpp/placement_split.h"
 
 #include <errno.h>
 #include <string.h>
@@ -62,17 +63,6 @@ static void pl_place_layers(struct pl_placement *p, const float *split)
     }
 }
 
-static int pl_place_supported(const struct pl_settings *s, const struct pl_placement *p,
-                              struct pl_err *err)
-{
-    if (p->devices.n < 2 || s->split_mode == PL_SPLIT_LAYER || s->split_mode == PL_SPLIT_NONE)
-        return 0;
-    (void)pl_fail(err, -ENOTSUP, "cannot tell: -sm %s over several devices is not predicted",
-                  s->split_mode == PL_SPLIT_ROW ? "row" : "tensor");
-    (void)pl_hint(err, "-sm layer is");
-    return pl_exit_as(err, -ENOTSUP, PL_EXIT_CANNOT_TELL);
-}
-
 int pl_llamacpp_place(const struct pl_model *m, const struct pl_net *net,
                       const struct pl_settings *s, const struct pl_used_devices *all,
                       uint64_t n_gpu_layers, const double *share, struct pl_placement *ret,
@@ -91,13 +81,19 @@ int pl_llamacpp_place(const struct pl_model *m, const struct pl_net *net,
     p->kv_offload = s->kv_offload;
     /* a pinned host buffer comes before the CPU's own kinds in the list: make_cpu_buft_list */
     p->repack = s->repack;
-    p->pinned = p->devices.n > 0 && !s->no_host;
+    for (uint32_t i = p->devices.n; i-- > 0;) { /* a server's are not this host's */
+        if (p->devices.one[i].backend != PL_BACKEND_RPC && !s->no_host)
+            p->pinned = (uint8_t)(i + 1);
+    }
     p->n_expert_used = net->n_expert_used;
     p->nextn = s->draft.types != NULL && strstr(s->draft.types, "mtp") != NULL;
     p->tied = net->tied;
     p->arch = m->arch;
-    rc = pl_place_supported(s, p, err);
-    if (rc == 0)
+    if (p->devices.n > 1 && (s->split_mode == PL_SPLIT_ROW || s->split_mode == PL_SPLIT_TENSOR))
+        rc = pl_place_split(p, net, s, err);
+    if (rc == 0 && p->split == PL_SPLIT_TENSOR)
+        split[0] = 1; /* one device made of all */
+    else if (rc == 0)
         rc = pl_place_shares(p, s, share, split, err);
     if (rc == 0) {
         pl_place_layers(p, split);
@@ -191,6 +187,8 @@ static bool pl_place_usable(const struct pl_placement *p, uint8_t place, const s
     if (place == PL_PLACE_HOST)
         return true;
     const struct pl_used_device *d = &p->devices.one[place - 1];
+    if (d->backend == PL_BACKEND_RPC) /* what it can do is not asked */
+        return true;
     if (t->type == PL_TYPE_TQ1_0 || t->type == PL_TYPE_TQ2_0)
         return false;
     if (d->range_max < UINT64_MAX && pl_place_operand(p, t) > d->range_max)
@@ -205,7 +203,7 @@ static bool pl_place_usable(const struct pl_placement *p, uint8_t place, const s
 
 bool pl_place_repack(const struct pl_placement *p, const struct pl_tensor *t)
 {
-    return p->repack && (!p->pinned || !pl_place_usable(p, 1, t));
+    return p->repack && (p->pinned == 0 || !pl_place_usable(p, p->pinned, t));
 }
 
 uint32_t pl_place_tensor(const struct pl_placement *p, const struct pl_tensor *t)
@@ -261,6 +259,10 @@ void pl_place_sum(const struct pl_placement *p, const struct pl_model *m, const 
         for (uint32_t k = 0; k < p->n_place; k++) {
             if ((mask >> k & 1) == 0)
                 continue;
+            if (k != PL_PLACE_HOST && p->split != PL_SPLIT_LAYER) {
+                pl_place_share_tensor(p, m, net, t, (uint8_t)k, ret);
+                continue;
+            }
             ret->weights[k] = pl_add_sat(ret->weights[k], t->bytes);
             ret->padding[k] = pl_add_sat(ret->padding[k], pl_place_pad(p, k, t->bytes));
             ret->largest[k] = t->bytes > ret->largest[k] ? t->bytes : ret->largest[k];
@@ -269,6 +271,10 @@ void pl_place_sum(const struct pl_placement *p, const struct pl_model *m, const 
     for (uint32_t il = 0; il < net->n_layer_all; il++) {
         struct pl_layer_cache c = pl_llamacpp_layer_cache(net, r, il);
         uint8_t k = pl_place_cache(p, il);
+        if (k != PL_PLACE_HOST && p->split == PL_SPLIT_TENSOR) {
+            pl_place_share_cache(p, m, net, il, pl_add_sat(c.global, c.window), ret);
+            continue;
+        }
         ret->kv[k] = pl_add_sat(ret->kv[k], pl_add_sat(c.global, c.window));
         ret->recurrent[k] = pl_add_sat(ret->recurrent[k], c.recurrent);
     }

@@ -33,11 +33,15 @@ struct pl_placement {
     uint8_t layer[PL_NET_LAYERS_MAX + 1]; /* layer[n_layer]: the output */
     bool kv_offload;                      /* caches lie with their layers, else on the host */
     bool repack;                          /* converting for the CPU's kernels was asked for */
-    bool pinned; /* host weights take the first device's host buffers where it can use them */
+    uint8_t pinned; /* the first device with host buffers: host weights take those where it can use
+                       them; 0 = none has */
     uint64_t n_expert_used;
     bool nextn; /* layers for multi-token prediction are loaded */
     bool tied;
     const char *arch;
+    enum pl_split split; /* ROW, TENSOR: devices share tensors, which then stand at the first */
+    float share[PL_USED_DEVICES_MAX];
+    bool shared; /* share says how; else alike */
     struct pl_place_rule rule[PL_PLACE_PATTERNS_MAX];
     uint32_t n_rule;
 };
@@ -72,6 +76,7 @@ struct pl_placed {
     uint64_t padding[PL_PLACES_MAX]; /* what alignment adds in a device's buffer */
     uint64_t kv[PL_PLACES_MAX], recurrent[PL_PLACES_MAX];
     uint64_t largest[PL_PLACES_MAX]; /* tensor */
+    uint64_t slack[PL_PLACES_MAX];   /* weights may be so much more or less */
 };
 void pl_place_sum(const struct pl_placement *p, const struct pl_model *m, const struct pl_net *net,
                   const struct pl_resolved *r, struct pl_placed *ret);

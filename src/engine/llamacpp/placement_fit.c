@@ -85,7 +85,7 @@ static bool pl_fit_context(struct pl_search *q, struct pl_fit *f, int64_t *mem)
     int64_t full = pl_fit_sum(mem, q->used.n), goal = pl_fit_sum(q->target, q->used.n);
     int64_t train = (int64_t)q->net->n_ctx_train, least = (int64_t)q->s->fit_ctx;
     struct pl_settings at = *q->s;
-    if (q->s->n_ctx > 0 || train <= least || goal >= full || least == 0)
+    if (q->s->n_ctx > 0 || q->s->n_ctx_slot_max > 0 || train <= least || goal >= full || least == 0)
         return true;
     at.n_ctx = (uint64_t)least;
     if (pl_llamacpp_resolve(&at, q->net, &q->r, q->err) < 0 || !pl_fit_memory(q, f, mem))

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "domain/tensor_type.h"
+#include "engine/llamacpp/speculate.h"
 #include "engine/llamacpp/tensors.h"
 
 #include <errno.h>
@@ -190,15 +191,31 @@ static uint64_t pl_resolve_embedding(const struct pl_settings *s, const struct p
     return r->embedding && s->n_batch > s->n_ubatch && s->n_ubatch > 0 ? s->n_ubatch : s->n_batch;
 }
 
-/* tools/server/server-context.cpp, server_n_outputs_max, without speculation: a row per slot, or
- * every token of a batch when it is pooled. src/llama-context.cpp: an encoder beside a decoder
- * outputs every token too. */
-static uint64_t pl_resolve_outputs(const struct pl_settings *s, const struct pl_net *net,
-                                   const struct pl_resolved *r, uint64_t n_batch)
+/* tools/server/server-context.cpp, server_n_outputs_max: a row for each slot's token and for those
+ * drafted beside it, no more than a batch, or every token of a batch when it is pooled.
+ * src/llama-context.cpp: an encoder beside a decoder outputs every token too; graph_reserve asserts
+ * one row per slot. Drafts from hidden states want recurrent layers to step back (need_n_rs_seq).
+ */
+static int pl_resolve_outputs(const struct pl_settings *s, const struct pl_net *net,
+                              uint64_t n_batch, struct pl_resolved *r, struct pl_err *err)
 {
     bool pooled = s->pooling != PL_POOLING_AUTO && s->pooling != PL_POOLING_NONE;
     bool coder = pl_starts(net->arch->name, "t5");
-    return r->embedding || pooled || coder ? n_batch : r->n_seq;
+    struct pl_speculation draft;
+    int rc = pl_llamacpp_speculation(s, &draft, err);
+    if (rc < 0)
+        return rc;
+    if (n_batch < r->n_seq) {
+        (void)pl_fail(err, -EINVAL,
+                      "-b %llu: the engine needs a batch of one token per slot (%llu)",
+                      (unsigned long long)n_batch, (unsigned long long)r->n_seq);
+        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+    }
+    r->n_outputs = pl_mul_sat(r->n_seq, pl_add_sat(1, draft.n_max));
+    if (r->embedding || pooled || coder || r->n_outputs > n_batch)
+        r->n_outputs = n_batch;
+    r->n_rollback = (draft.mtp || draft.reader) && net->arch->rollback != 0 ? s->draft.n_max : 0;
+    return 0;
 }
 
 static enum pl_load_mode pl_resolve_load(const struct pl_settings *s)
@@ -228,7 +245,9 @@ int pl_llamacpp_resolve(const struct pl_settings *s, const struct pl_net *net,
         rc = pl_resolve_cache_types(s, net, r.flash_attn, err);
     if (rc < 0)
         return rc;
-    uint64_t n_ctx = s->n_ctx > 0 ? s->n_ctx : net->n_ctx_train;
+    /* tools/server/server.cpp: "sizing KV pool to n_parallel * kv_unified_per_slot" */
+    uint64_t pool = pl_mul_sat(r.n_seq, s->n_ctx_slot_max);
+    uint64_t n_ctx = s->n_ctx > 0 ? s->n_ctx : pool > 0 ? pool : net->n_ctx_train;
     if (n_ctx == 0) {
         (void)pl_fail(err, -EINVAL, "the header gives no context length: say one with -c");
         return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
@@ -249,14 +268,8 @@ int pl_llamacpp_resolve(const struct pl_settings *s, const struct pl_net *net,
             r.n_ctx_seq = PL_CTX_PAD;
         r.n_ctx = r.n_ctx_seq * r.n_seq;
     }
-    /* src/llama-context.cpp, graph_reserve, asserts one row per slot */
-    if (n_batch < r.n_seq) {
-        (void)pl_fail(err, -EINVAL,
-                      "-b %llu: the engine needs a batch of one token per slot (%llu)",
-                      (unsigned long long)n_batch, (unsigned long long)r.n_seq);
-        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
-    }
-    r.n_outputs = pl_resolve_outputs(s, net, &r, n_batch);
-    *ret = r;
-    return 0;
+    rc = pl_resolve_outputs(s, net, n_batch, &r, err);
+    if (rc == 0)
+        *ret = r;
+    return rc;
 }

@@ -1,0 +1,132 @@
+/* common/common.cpp, string_parse_kv_override; src/llama-model-loader.cpp, GKV::set and
+ * get_key_or_arr. */
+#include "engine/llamacpp/override.h"
+
+#include "base/str.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define PL_OVERRIDE_TEXT_MAX 128 /* of a key, of a value: the engine's own limits */
+
+enum pl_value { PL_VALUE_NONE = 0, PL_VALUE_INT, PL_VALUE_FLOAT, PL_VALUE_BOOL, PL_VALUE_TEXT };
+
+static enum pl_value pl_value_of(enum pl_kv_type type)
+{
+    switch (type) {
+    case PL_KV_U8:
+    case PL_KV_I8:
+    case PL_KV_U16:
+    case PL_KV_I16:
+    case PL_KV_U32:
+    case PL_KV_I32:
+    case PL_KV_U64:
+    case PL_KV_I64:
+        return PL_VALUE_INT;
+    case PL_KV_F32:
+    case PL_KV_F64:
+        return PL_VALUE_FLOAT;
+    case PL_KV_BOOL:
+        return PL_VALUE_BOOL;
+    case PL_KV_STR:
+        return PL_VALUE_TEXT;
+    case PL_KV_ARRAY:
+    case PL_KV_TYPES:
+        break;
+    }
+    return PL_VALUE_NONE;
+}
+
+/* "int:5", "float:0.5", "bool:true", "str:word" */
+static bool pl_override_value(const char *text, struct pl_arena *a, struct pl_kv *ret)
+{
+    ret->count = 1;
+    if (pl_starts(text, "int:")) {
+        int64_t v = 0;
+        ret->type = PL_KV_I64;
+        if (!pl_parse_i64(text + 4, &v))
+            return false;
+        ret->u = (uint64_t)v;
+        return true;
+    }
+    if (pl_starts(text, "float:")) {
+        ret->type = PL_KV_F64;
+        return pl_parse_double(text + 6, &ret->f);
+    }
+    if (pl_starts(text, "bool:")) {
+        ret->type = PL_KV_BOOL;
+        ret->u = pl_streq(text + 5, "true");
+        return ret->u != 0 || pl_streq(text + 5, "false");
+    }
+    ret->type = PL_KV_STR;
+    ret->count = strlen(text);
+    ret->str = pl_starts(text, "str:") ? pl_arena_strdup(a, text + 4) : NULL;
+    return ret->str != NULL;
+}
+
+static int pl_override_bad(const char *text, struct pl_err *err)
+{
+    (void)pl_fail(err, -EINVAL, "--override-kv: '%.80s' is not KEY=TYPE:VALUE", text);
+    (void)pl_hint(err, "types: int, float, bool, str; example: tokenizer.ggml.add_bos_token=bool:"
+                       "false");
+    return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+}
+
+static int pl_override_one(struct pl_model *m, uint64_t had, const char *text, size_t len,
+                           struct pl_arena *a, struct pl_err *err)
+{
+    char whole[2 * PL_OVERRIDE_TEXT_MAX];
+    struct pl_kv kv = {.added = true};
+    if (!PL_FMT(whole, "%.*s", (int)(len < sizeof(whole) ? len : sizeof(whole)), text))
+        return pl_override_bad(text, err);
+    char *equal = strchr(whole, '=');
+    if (equal == NULL || equal == whole || equal - whole >= PL_OVERRIDE_TEXT_MAX)
+        return pl_override_bad(whole, err);
+    *equal = '\0';
+    kv.key = pl_arena_strdup(a, whole);
+    if (kv.key == NULL)
+        return pl_fail(err, -ENOMEM, "out of memory");
+    if (!pl_override_value(equal + 1, a, &kv)) {
+        *equal = '=';
+        return pl_override_bad(whole, err);
+    }
+    for (uint64_t i = 0; i < m->n_kv; i++) {
+        if (!pl_streq(m->kv[i].key, kv.key))
+            continue;
+        /* the file's, of the same type and not replaced yet */
+        if (i < had && !m->kv[i].added && pl_value_of(m->kv[i].type) == pl_value_of(kv.type))
+            m->kv[i] = kv;
+        return 0;
+    }
+    if (m->n_kv >= had + PL_OVERRIDE_KEYS_MAX) {
+        (void)pl_fail(err, -E2BIG, "--override-kv: more than %d keys", PL_OVERRIDE_KEYS_MAX);
+        return pl_exit_as(err, -E2BIG, PL_EXIT_USAGE);
+    }
+    m->kv[m->n_kv++] = kv;
+    return 0;
+}
+
+int pl_llamacpp_overridden(const struct pl_model *m, const struct pl_settings *s,
+                           struct pl_arena *a, struct pl_model *ret, struct pl_err *err)
+{
+    *ret = *m;
+    if (s->override_kv.n == 0)
+        return 0;
+    ret->kv = pl_arena_alloc(a, m->n_kv + PL_OVERRIDE_KEYS_MAX, sizeof(*ret->kv));
+    if (ret->kv == NULL)
+        return pl_fail(err, -ENOMEM, "out of memory");
+    memcpy(ret->kv, m->kv, m->n_kv * sizeof(*ret->kv));
+    for (uint64_t i = 0; i < m->n_kv; i++)
+        ret->kv[i].added = false; /* marks what is replaced here */
+    for (uint32_t i = 0; i < s->override_kv.n; i++) {
+        for (const char *p = s->override_kv.one[i]; p != NULL;) {
+            size_t len = strcspn(p, ",");
+            int rc = pl_override_one(ret, m->n_kv, p, len, a, err);
+            if (rc < 0)
+                return rc;
+            p = p[len] == ',' ? p + len + 1 : NULL;
+        }
+    }
+    ret->arch = pl_model_str(ret, "general.architecture", ret->arch);
+    return 0;
+}
