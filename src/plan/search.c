@@ -1,7 +1,6 @@
 /* Branch and bound over the components, without recursion. */
 #include "plan/search.h"
 
-#include <errno.h>
 #include <string.h>
 
 #define PL_ASK_EVERY 256u /* nodes between two looks at the clock */
@@ -20,7 +19,6 @@ struct pl_walk {
     struct pl_search *s;
     struct pl_node *node; /* by depth */
     uint32_t *choice;     /* by depth: in the order of the search */
-    uint32_t *by_component;
     struct pl_engines engines;
 };
 
@@ -32,26 +30,27 @@ int64_t pl_stage_sum(const struct pl_search *s, uint32_t k, const uint32_t *choi
     return sum;
 }
 
-static int pl_walk_make(struct pl_search *s, struct pl_arena *arena, struct pl_walk *w)
+struct pl_walk *pl_walk_make(const struct pl_problem *p, struct pl_arena *arena)
 {
-    uint32_t n = s->p->n_component, lines = s->p->n_line;
-    w->s = s;
+    uint32_t n = p->n_component, lines = p->n_line;
+    struct pl_walk *w = pl_arena_alloc(arena, 1, sizeof(*w));
+    if (w == NULL)
+        return NULL;
     w->node = pl_arena_alloc(arena, (size_t)n + 1, sizeof(*w->node));
     w->choice = pl_arena_alloc(arena, (size_t)n + 1, sizeof(*w->choice));
-    w->by_component = pl_arena_alloc(arena, (size_t)n + 1, sizeof(*w->by_component));
-    if (w->node == NULL || w->choice == NULL || w->by_component == NULL)
-        return -ENOMEM;
+    if (w->node == NULL || w->choice == NULL)
+        return NULL;
     for (uint32_t d = 0; d <= n; d++) {
         struct pl_node *x = &w->node[d];
-        size_t groups = (size_t)(s->p->n_group > 0 ? s->p->n_group : 1) * lines;
+        size_t groups = (size_t)(p->n_group > 0 ? p->n_group : 1) * lines;
         x->hot = pl_arena_alloc(arena, lines + 1, sizeof(*x->hot));
         x->total = pl_arena_alloc(arena, lines + 1, sizeof(*x->total));
         x->group = pl_arena_alloc(arena, groups + 1, sizeof(*x->group));
         x->sum = pl_arena_alloc(arena, PL_TESTS_MAX, sizeof(*x->sum));
         if (x->hot == NULL || x->total == NULL || x->group == NULL || x->sum == NULL)
-            return -ENOMEM;
+            return NULL;
     }
-    return 0;
+    return w;
 }
 
 /* Loads after adding an item to those of node a; b is the node below it. */
@@ -105,11 +104,8 @@ static bool pl_node_open(struct pl_walk *w, uint32_t depth, uint32_t item)
     if (!b->orders)
         return true;
     /* fewer engines can only be easier to load, so no order now is no order later */
-    uint64_t room[PL_LINES_MAX];
-    for (uint32_t l = 0; l < s->p->n_line; l++)
-        (void)pl_line_room(s->p, s->active, l, &room[l]);
     pl_engines_of(s->p, w->choice, depth + 1, &w->engines);
-    return pl_engines_order(s->p, &w->engines, room, NULL, NULL);
+    return pl_engines_order(s->p, &w->engines, s->full, NULL, NULL);
 }
 
 /* A whole choice that passed every test (the plain ones are exact there): the new incumbent. False:
@@ -121,13 +117,12 @@ static bool pl_leaf(struct pl_walk *w)
     for (uint32_t d = 0; d < n; d++)
         s->best->choice[s->order[d]] = w->choice[d];
     s->best->feasible = true;
+    s->found = true;
     const struct pl_stage *stage = &s->stage[s->now];
     if (stage->kind == PL_STAGE_SUM)
         s->best->best[s->now] = pl_stage_sum(s, s->now, s->best->choice);
     if (stage->kind == PL_STAGE_HEADROOM) {
         pl_least_headroom(s->p, w->node[n].total, &s->best->head, &s->best->line);
-        if (!pl_headroom_room(s, true))
-            return false;
     }
     for (uint32_t t = 0; t < s->n_test; t++) {
         struct pl_test *x = &s->test[t];
@@ -135,30 +130,27 @@ static bool pl_leaf(struct pl_walk *w)
         if (x->goal == (int32_t)s->now)
             x->threshold = (pl_wide)(s->best->best[s->now] + 1) * ((pl_wide)1 << x->shift);
     }
-    return stage->kind != PL_STAGE_ORDER; /* of which the first is the best */
+    return stage->kind == PL_STAGE_SUM; /* else the first will do */
 }
 
-int pl_search_run(struct pl_search *s, struct pl_arena *arena)
+void pl_search_run(struct pl_search *s)
 {
-    static const uint32_t nothing = 0;
-    struct pl_walk *w = pl_arena_alloc(arena, 1, sizeof(*w));
+    struct pl_walk *w = s->walk;
     uint32_t n = s->p->n_component, depth = 0;
-    int rc = w != NULL ? pl_walk_make(s, arena, w) : -ENOMEM;
-    if (rc < 0)
-        return rc;
-    w->node[0].next = nothing;
+    w->s = s;
+    w->node[0].next = 0;
     for (;;) {
         struct pl_node *x = &w->node[depth];
         if (depth == n) {
             if (!pl_leaf(w))
-                return 0;
+                return;
             depth--;
             continue;
         }
         uint32_t c = s->order[depth];
         if (x->next >= s->n_list[c]) {
             if (depth == 0)
-                return 0;
+                return;
             depth--;
             continue;
         }
@@ -167,7 +159,7 @@ int pl_search_run(struct pl_search *s, struct pl_arena *arena)
         if (s->best->nodes % PL_ASK_EVERY == 0 && s->limits != NULL && s->limits->expired != NULL &&
             s->limits->expired(s->limits->ctx)) {
             s->expired = true;
-            return 0;
+            return;
         }
         if (pl_node_open(w, depth, item))
             w->node[++depth].next = 0;

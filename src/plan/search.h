@@ -18,6 +18,8 @@ struct pl_test {
     uint32_t shift;
 };
 
+struct pl_walk;
+
 struct pl_search {
     const struct pl_problem *p;
     const struct pl_active *active;
@@ -33,9 +35,15 @@ struct pl_search {
     uint32_t *n_list;  /* how many of them, by component */
     struct pl_test test[PL_TESTS_MAX];
     uint32_t n_test;
-    uint64_t *least; /* by depth and line: what required components from there on take at least */
+    struct pl_walk *walk;
+    uint64_t full[PL_LINES_MAX]; /* room that load orders have, whatever headroom is aimed at */
+    bool *spare;                 /* by item: of pl_stage_order */
+    bool found;                  /* a choice was accepted since it was cleared */
     bool expired;
 };
+
+/* What the walk needs at each depth; NULL when there is no memory. */
+struct pl_walk *pl_walk_make(const struct pl_problem *p, struct pl_arena *arena);
 
 /* Prices for a goal and a test from them. False: the bound already shows that nothing is better. */
 bool pl_prices(struct pl_search *s, int32_t goal, struct pl_test *ret);
@@ -43,9 +51,9 @@ bool pl_prices(struct pl_search *s, int32_t goal, struct pl_test *ret);
 /* The same without prices: exact for a whole choice. goal >= 0. */
 void pl_plain(struct pl_search *s, int32_t goal, struct pl_test *ret);
 
-/* Narrows room to loads whose headroom ratio is at least (strict: above) the incumbent's. False: no
+/* Narrows room to loads whose headroom ratio is at least (strict: above) head / line. False: no
  * load at all could reach it. */
-bool pl_headroom_room(struct pl_search *s, bool strict);
+bool pl_headroom_room(struct pl_search *s, uint64_t head, uint64_t line, bool strict);
 
 /* The constant again after room has changed. */
 void pl_test_constant(const struct pl_search *s, struct pl_test *t);
@@ -59,7 +67,10 @@ pl_wide pl_test_root(const struct pl_search *s, const struct pl_test *t);
 /* What stage k gets from a whole choice. */
 int64_t pl_stage_sum(const struct pl_search *s, uint32_t k, const uint32_t *choice);
 
-/* Depth first through all choices that pass the tests. Returns 0 or -ENOMEM. */
-int pl_search_run(struct pl_search *s, struct pl_arena *arena);
+/* Depth first through all choices that pass the tests; better ones replace the incumbent. */
+void pl_search_run(struct pl_search *s);
+
+/* Solves stage s->now under the ones before it. keep: room for a flag per item. */
+void pl_stage_solve(struct pl_search *s, bool *keep);
 
 #endif
