@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define PL_STEPS 60
-#define PL_STEPS_MANY 200  /* for few components, where they cost little */
+#define PL_STEPS_MANY 120  /* for few components, where they cost little */
+#define PL_IDLE_STEPS 12   /* without a better bound */
 #define PL_WIDE_BITS 116.0 /* sums stay within 127 bits with room to spare */
 #define PL_PRICE_BITS 60.0 /* a price itself stays within 63 */
 
@@ -103,7 +104,7 @@ static void pl_dual_find(const struct pl_search *s, int32_t goal, struct pl_dual
     struct pl_dual now = {0}, slope, unit = {0};
     bool free_scale = goal < 0; /* without a goal only the proportions of prices count */
     double best = INFINITY, step = pl_goal_span(s, goal);
-    int steps = s->p->n_component <= 24 ? PL_STEPS_MANY : PL_STEPS;
+    int idle = 0, steps = s->p->n_component <= 24 ? PL_STEPS_MANY : PL_STEPS;
     pl_dual_scale(s, goal, &unit);
     for (uint32_t l = 0; free_scale && l < s->p->n_line; l++)
         now.line[l] = s->room[l] < PL_NO_LIMIT / 4 ? unit.line[l] : 0;
@@ -111,9 +112,14 @@ static void pl_dual_find(const struct pl_search *s, int32_t goal, struct pl_dual
     for (int n = 0; n < steps; n++) {
         double norm = 0, v = pl_dual_value(s, goal, &now, &slope);
         if (v < best) {
+            idle = best - v > 1e-4 * fabs(best) ? 0 : idle + 1;
             best = v;
             *ret = now;
+        } else {
+            idle++;
         }
+        if (idle > PL_IDLE_STEPS)
+            break;
         for (uint32_t l = 0; l < s->p->n_line; l++)
             norm += slope.line[l] * unit.line[l] * slope.line[l] * unit.line[l];
         for (uint32_t k = 0; k < s->now; k++)

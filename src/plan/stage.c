@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define PL_RATIO_BITS 40u /* of the headroom ratios between which the best is looked for */
-#define PL_RATIO_ENOUGH 20u
+#define PL_RATIO_ENOUGH 9u
 
 /* Price-based: an item whose best plan misses a threshold is in no plan that matters. won: leave
  * out for good what cannot reach terms already won; else only for this stage. */
