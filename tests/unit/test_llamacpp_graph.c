@@ -8,7 +8,9 @@
 #include "engine/llamacpp/graph_layers.h"
 #include "engine/llamacpp/graph_place.h"
 #include "engine/llamacpp/graph_recipe.h"
+#include "engine/llamacpp/graph_reorder.h"
 #include "engine/llamacpp/graph_split.h"
+#include "engine/llamacpp/graph_support.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -303,6 +305,67 @@ static void what_crosses_is_copied_at_the_splits_start(void **state)
     assert_int_equal(bytes[1], 512); /* the product's copy where the input was, the second */
 }
 
+/* A scan that the device has no kernel for goes to the host, its neighbours stay. */
+static void what_a_device_cannot_do_stays_on_the_host(void **state)
+{
+    (void)state;
+    const struct pl_used_device vulkan = {.backend = PL_BACKEND_VULKAN, .range_max = 1024};
+    const struct pl_used_device cuda = {.backend = PL_BACKEND_CUDA, .range_max = UINT64_MAX};
+    const uint64_t ne[4] = {16, 1, 8, 1};
+    pl_tid in = pl_net_input(&g, PL_T_F32, 16, 1, 8, 1);
+    pl_tid scan = pl_net_op(&g, PL_OP_SSM_SCAN, PL_T_F32, ne, in, in);
+    assert_false(pl_device_supports(&g, scan, &vulkan));
+    assert_true(pl_device_supports(&g, scan, &cuda));
+    pl_tid streams = pl_net_mul_mat(&g, pl_net_input(&g, PL_T_F32, 8, 4, 1, 1),
+                                    pl_net_input(&g, PL_T_F32, 8, 2, 1, 2));
+    assert_false(pl_device_supports(&g, streams, &vulkan));
+    pl_tid small = pl_net_same(&g, PL_OP_UNARY, pl_net_input(&g, PL_T_F32, 256, 1, 1, 1));
+    pl_tid large = pl_net_same(&g, PL_OP_UNARY, pl_net_input(&g, PL_T_F32, 257, 1, 1, 1));
+    assert_true(pl_device_supports(&g, small, &vulkan));
+    assert_false(pl_device_supports(&g, large, &vulkan)); /* beyond its range */
+}
+
+/* In a pipeline every input is there four times, also those that nothing reads. */
+static void a_pipeline_keeps_four_of_each_input(void **state)
+{
+    (void)state;
+    const uint64_t ne[4] = {64, 64, 1, 1};
+    pl_tid w = pl_net_external(&g, "w", PL_T_F32, ne);
+    pl_net_at(&g, w)->flags |= PL_T_WEIGHT;
+    pl_net_at(&g, w)->backend = 0;
+    pl_net_expand(&g, pl_net_input(&g, PL_T_F32, 64, 1, 1, 1));
+    pl_net_expand(&g, pl_net_mul_mat(&g, w, pl_net_input(&g, PL_T_F32, 64, 1, 1, 1)));
+    const struct pl_used_device device = {.backend = PL_BACKEND_VULKAN, .range_max = UINT64_MAX};
+    struct pl_split_rules rules = {.n_backend = 2, .n_copies = PL_SPLIT_COPIES, .device = &device};
+    struct pl_place_plan plan = {
+        .align = {64, 64}
+    };
+    uint64_t bytes[2] = {0};
+    assert_true(pl_net_split(&g, &rules, &plan));
+    assert_true(pl_net_place(&g, &plan, bytes));
+    assert_int_equal(bytes[1], 2 * 4 * 256);
+    assert_int_equal(bytes[0], 4 * 256 + 256);
+}
+
+/* A write into the cache goes before what reads it, whatever else could be drawn forward. */
+static void reads_of_a_cache_wait_for_its_writes(void **state)
+{
+    (void)state;
+    const uint64_t ne[4] = {8, 4, 1, 1};
+    pl_tid cache = pl_net_external(&g, "cache", PL_T_F32, ne);
+    pl_tid a = pl_net_same(&g, PL_OP_NORM, pl_net_input(&g, PL_T_F32, 8, 1, 1, 1));
+    pl_tid b = pl_net_same(&g, PL_OP_NORM, a);
+    pl_tid write = pl_net_set_rows(&g, cache, b, pl_net_input(&g, PL_T_I64, 1, 1, 1, 1));
+    pl_tid read = pl_net_get_rows(&g, cache, pl_net_input(&g, PL_T_I32, 2, 1, 1, 1));
+    const pl_tid order[] = {a, b, write, read};
+    uint32_t n = 4;
+    const pl_tid *got = pl_net_reorder(&g, order, &n);
+    assert_non_null(got);
+    assert_int_equal(n, 4);
+    for (uint32_t i = 0; i < n; i++)
+        assert_int_equal(got[i], order[i]);
+}
+
 /* A large batch pulls the product to the device, and the host's weight with it. */
 static void large_batches_take_host_weights_along(void **state)
 {
@@ -368,6 +431,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_input_that_is_never_read_stays, start, end),
         cmocka_unit_test_setup_teardown(what_crosses_is_copied_at_the_splits_start, start, end),
         cmocka_unit_test_setup_teardown(large_batches_take_host_weights_along, start, end),
+        cmocka_unit_test_setup_teardown(what_a_device_cannot_do_stays_on_the_host, start, end),
+        cmocka_unit_test_setup_teardown(a_pipeline_keeps_four_of_each_input, start, end),
+        cmocka_unit_test_setup_teardown(reads_of_a_cache_wait_for_its_writes, start, end),
         cmocka_unit_test_setup_teardown(operands_that_lack_fail_the_net, start, end),
         cmocka_unit_test(recipes_are_whole),
     };

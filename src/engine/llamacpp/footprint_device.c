@@ -3,7 +3,9 @@
 #include "base/checked.h"
 #include "base/str.h"
 #include "base/units.h"
+#include "engine/llamacpp/footprint_compute.h"
 #include "engine/llamacpp/graph_compute.h"
+#include "engine/llamacpp/graph_split.h"
 
 /* What a process holds on a device beside its buffers: context, kernels, the workspaces of
  * products. data/context_overhead.tsv */
@@ -66,29 +68,45 @@ static uint64_t pl_device_copies(const struct pl_net *net, const struct pl_resol
     return pl_add_sat(most, placed->largest[PL_PLACE_HOST]);
 }
 
-/* Compute buffers of host and devices. As a bound: on the CPU alone one buffer would hold both; the
- * inputs are then in both. */
-static void pl_device_compute(const struct pl_net *net, const struct pl_resolved *r,
-                              const struct pl_placement *place, const struct pl_placed *placed,
-                              struct pl_footprint *f)
+/* llama-context.cpp: several devices that hold all of a model work on several batches at once. */
+static bool pl_device_pipeline(const struct pl_placement *place)
 {
+    return place->devices.n > 1 && place->kv_offload && place->n_rule == 0 &&
+           place->n_gpu_layers > place->n_layer;
+}
+
+/* Compute buffers of host and devices where the graph is not followed. As a bound: on the CPU alone
+ * one buffer would hold both; the inputs are then in both, and in a pipeline four times. Flash
+ * attention that was not asked for may be dropped (graph_compute.h). */
+static void pl_device_compute(const struct pl_device_ask *a, struct pl_footprint *f)
+{
+    const struct pl_resolved *r = a->r;
     struct pl_quantity alone = f->pool[0].part[PL_PART_COMPUTE];
     struct pl_quantity split = PL_QUANTITY_UNKNOWN(alone.why);
-    uint64_t copies = pl_device_copies(net, r, place, placed);
-    uint64_t inputs =
-        pl_mul_sat(pl_add_sat(r->n_ctx_seq * (r->flash_attn ? 2 : 4), pl_mul_sat(net->n_embd, 4)),
-                   r->n_ubatch);
-    if (pl_known(alone))
-        f->pool[0].part[PL_PART_COMPUTE] =
-            pl_between(inputs / 2 < alone.low ? inputs / 2 : alone.low,
-                       inputs < alone.high ? inputs : alone.likely, alone.high, PL_SOURCE_ASSUMED,
-                       "between the inputs alone and all of the graph");
-    for (uint32_t i = 1; i < f->n_pool; i++) {
-        if (pl_known(alone))
-            split = pl_between(0, alone.likely, pl_add_sat(alone.high, copies), PL_SOURCE_ASSUMED,
-                               "at most the whole graph and copies of what the host keeps");
+    uint64_t copies = pl_device_copies(a->net, r, a->place, a->placed);
+    uint64_t cells = pl_mul_sat(r->n_ctx_seq, r->flash_attn ? 2 : 4);
+    uint64_t inputs = pl_mul_sat(pl_add_sat(cells, pl_mul_sat(a->net->n_embd, 4)), r->n_ubatch);
+    for (uint32_t i = 1; i < f->n_pool; i++)
         f->pool[i].part[PL_PART_COMPUTE] = split;
+    if (!pl_known(alone))
+        return;
+    uint64_t high = alone.high;
+    struct pl_resolved off = *r;
+    off.flash_attn = false;
+    if (a->s->flash_attn == PL_AUTO && r->flash_attn) {
+        struct pl_quantity q = pl_llamacpp_compute(a->m, a->net, &off, a->version_known);
+        high = pl_known(q) && q.high > high ? q.high : high;
     }
+    if (pl_device_pipeline(a->place))
+        high = pl_add_sat(high, pl_mul_sat(inputs, PL_SPLIT_COPIES));
+    f->pool[0].part[PL_PART_COMPUTE] =
+        pl_between(inputs / 8 < alone.low ? inputs / 8 : alone.low,
+                   inputs < alone.high ? inputs : alone.likely, high, PL_SOURCE_ASSUMED,
+                   "between the inputs alone and all of the graph");
+    split = pl_between(0, alone.likely, pl_add_sat(high, copies), PL_SOURCE_ASSUMED,
+                       "at most the whole graph and copies of what the host keeps");
+    for (uint32_t i = 1; i < f->n_pool; i++)
+        f->pool[i].part[PL_PART_COMPUTE] = split;
 }
 
 /* How far a followed graph may be off. On Mesa's software Vulkan device, 0.7.0, as many buffers
@@ -111,28 +129,28 @@ static struct pl_quantity pl_device_followed(uint64_t bytes, const struct pl_net
                         ", split over the devices; other versions differ a little");
 }
 
-/* The same from the graph as the engine splits it, where that is followed. */
-static void pl_device_compute_split(const struct pl_device_ask *a, struct pl_footprint *f)
+/* From the graph as the engine splits it. False where it is not followed. */
+static bool pl_device_compute_split(const struct pl_device_ask *a, struct pl_footprint *f)
 {
     const struct pl_placement *place = a->place;
     uint64_t bytes[PL_PLACES_MAX] = {0};
     if (place->split != PL_SPLIT_LAYER) /* the graph is another */
-        return;
+        return false;
     /* ggml-rpc.cpp has no offload_op: such devices take no work on the host's weights */
     bool distant = true;
     for (uint32_t i = 0; i < place->devices.n; i++)
         distant = distant && place->devices.one[i].backend == PL_BACKEND_RPC;
-    bool several = place->devices.n > 1 && place->kv_offload && place->n_rule == 0 &&
-                   place->n_gpu_layers > place->n_layer;
-    struct pl_compute_where where = {
-        .place = place, .op_offload = a->s->op_offload && !distant, .pipeline = several};
+    struct pl_compute_where where = {.place = place,
+                                     .op_offload = a->s->op_offload && !distant,
+                                     .pipeline = pl_device_pipeline(place)};
     if (a->s->flash_attn == PL_AUTO && a->r->flash_attn)
         where.flash_dropped = !pl_graph_flash_stays(a->m, a->net, a->r, &where);
     if (!pl_graph_compute_placed(a->m, a->net, a->r, &where, bytes))
-        return;
+        return false;
     for (uint32_t i = 0; i < f->n_pool && i <= place->devices.n; i++)
         f->pool[i].part[PL_PART_COMPUTE] = pl_device_followed(
             bytes[i], a->net, &place->devices.one[i == 0 ? 0 : i - 1], a->version_known);
+    return true;
 }
 
 /* A model's buffer is one piece, where the backend does not cut it. */
@@ -193,8 +211,8 @@ void pl_footprint_device_pools(const struct pl_device_ask *a, struct pl_footprin
     }
     f->pool[0].part[PL_PART_RUNTIME] =
         pl_device_host_runtime(&place->devices.one[0], f->pool[0].part[PL_PART_RUNTIME]);
-    pl_device_compute(a->net, a->r, place, placed, f);
-    pl_device_compute_split(a, f);
+    if (!pl_device_compute_split(a, f))
+        pl_device_compute(a, f);
     for (uint32_t i = 0; i < place->devices.n; i++)
         pl_device_totals(&f->pool[i + 1], &place->devices.one[i], placed->largest[i + 1]);
 }

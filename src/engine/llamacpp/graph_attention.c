@@ -10,6 +10,11 @@ static bool pl_b_flash(const struct pl_build *b)
     return b->r->flash_attn && !b->no_flash;
 }
 
+bool pl_b_chooses_blocks(const struct pl_build *b)
+{
+    return pl_b_flash(b) && pl_b_layer(b)->n_indexer > 0 && (b->r->n_seq == 1 || !b->r->kv_unified);
+}
+
 static uint64_t pl_cache_cells(const struct pl_build *b, bool swa)
 {
     return swa ? b->cells.window : b->cells.base;
@@ -69,7 +74,7 @@ static bool pl_quantised(uint32_t type)
 
 /* src/llama-kv-cache.cpp, build_input_k_rot, build_input_v_rot: quantised caches are rotated when
  * the heads of every layer are one multiple of 64; K takes the largest power of two, V 64. */
-static pl_tid pl_b_rotation(struct pl_build *b, bool swa, bool of_k)
+pl_tid pl_b_rotation(struct pl_build *b, bool swa, bool of_k)
 {
     pl_tid *slot = of_k ? &b->rot_k[swa] : &b->rot_v[swa];
     uint64_t head = 0;
@@ -94,7 +99,7 @@ static pl_tid pl_b_rotation(struct pl_build *b, bool swa, bool of_k)
     return *slot;
 }
 
-static pl_tid pl_b_rotated(struct pl_build *b, pl_tid x, pl_tid rot)
+pl_tid pl_b_rotated(struct pl_build *b, pl_tid x, pl_tid rot)
 {
     struct pl_net_graph *g = b->g;
     if (rot == 0 || x == 0)
@@ -107,7 +112,7 @@ static pl_tid pl_b_rotated(struct pl_build *b, pl_tid x, pl_tid rot)
     return pl_net_reshape(g, t, p.ne[0], p.ne[1], p.ne[2], p.ne[3]);
 }
 
-static pl_tid pl_b_mask(struct pl_build *b, bool cached, bool swa)
+pl_tid pl_b_mask(struct pl_build *b, bool cached, bool swa)
 {
     uint64_t n = b->batch.n_tokens, streams = cached && !b->r->kv_unified ? b->batch.n_seqs : 1;
     uint64_t keys = cached ? pl_cache_cells(b, swa) : (n + 255) / 256 * 256;
@@ -118,7 +123,7 @@ static pl_tid pl_b_mask(struct pl_build *b, bool cached, bool swa)
 }
 
 /* The cache's tensor for layer il: [width, cells, streams]. */
-static pl_tid pl_b_cache(struct pl_build *b, uint32_t type, uint64_t width)
+pl_tid pl_b_cache(struct pl_build *b, uint32_t type, uint64_t width)
 {
     const uint64_t ne[4] = {width, pl_cache_cells(b, pl_b_layer(b)->windowed), b->r->n_stream, 1};
     pl_tid t = pl_net_external(b->g, "cache", type, ne);
@@ -133,7 +138,7 @@ static pl_tid pl_b_merged(struct pl_build *b, pl_tid cache)
     return p.ne[2] > 1 ? pl_net_reshape(b->g, cache, p.ne[0], p.ne[1] * p.ne[2], 1, 1) : cache;
 }
 
-static void pl_b_store(struct pl_build *b, pl_tid cache, pl_tid what, pl_tid *idxs, bool flat)
+void pl_b_store(struct pl_build *b, pl_tid cache, pl_tid what, pl_tid *idxs, bool flat)
 {
     struct pl_net_graph *g = b->g;
     if (what == 0 || cache == 0) {
@@ -160,7 +165,7 @@ static void pl_b_store(struct pl_build *b, pl_tid cache, pl_tid what, pl_tid *id
 }
 
 /* As attention reads the cache: [head, heads, cells, streams]; V transposed without flash. */
-static pl_tid pl_b_read(struct pl_build *b, pl_tid cache, uint64_t head, uint64_t heads, bool flat)
+pl_tid pl_b_read(struct pl_build *b, pl_tid cache, uint64_t head, uint64_t heads, bool flat)
 {
     struct pl_net_graph *g = b->g;
     const struct pl_t c = *pl_net_at(g, cache);
@@ -269,8 +274,7 @@ static uint64_t pl_v_width(const struct pl_build *b, bool flat)
     return most;
 }
 
-/* Stores k and v, and gives what attention reads instead. */
-static struct pl_qkv pl_b_through_cache(struct pl_build *b, struct pl_qkv c, bool k_only)
+struct pl_qkv pl_b_through_cache(struct pl_build *b, struct pl_qkv c, bool k_only)
 {
     struct pl_net_graph *g = b->g;
     const struct pl_layer *l = pl_b_layer(b);

@@ -67,6 +67,14 @@ struct pl_build {
     pl_tid embd;
     bool ended;    /* nothing more is built: see hidden */
     pl_tid hidden; /* what the output matrix was applied to; 0: none was */
+    struct {
+        pl_tid turn, rows, mask; /* inputs */
+        pl_tid cache, top;       /* of the last layer that has an indexer */
+    } chosen;
+    struct pl_chosen_inputs {
+        pl_tid slot, hidden, bias, of_cell, rows; /* inputs */
+        pl_tid mask;                              /* the usual one, as f32 */
+    } blocks;
     struct pl_register {
         char name[PL_REGISTER_NAME_MAX];
         pl_tid t;
@@ -144,8 +152,35 @@ struct pl_attention {
 pl_tid pl_b_attention(struct pl_build *b, struct pl_qkv c, const struct pl_attention *how);
 pl_tid pl_b_pos(struct pl_build *b);
 
-/* graph_latent.c: projections, attention and output of a compressed cache. `scale`: multiplied into
- * the queries, or 0. */
-pl_tid pl_b_latent(struct pl_build *b, pl_tid x, bool rope, bool whole_q, pl_tid scale);
+/* The cache's tensor for a layer, what is written into it, and what attention reads of it. */
+pl_tid pl_b_cache(struct pl_build *b, uint32_t type, uint64_t width);
+void pl_b_store(struct pl_build *b, pl_tid cache, pl_tid what, pl_tid *idxs, bool flat);
+pl_tid pl_b_read(struct pl_build *b, pl_tid cache, uint64_t head, uint64_t heads, bool flat);
+pl_tid pl_b_mask(struct pl_build *b, bool cached, bool swa);
+
+/* graph_latent.c: projections, attention and output of a compressed cache. */
+struct pl_latent_use {
+    bool rope, whole_q; /* positions at all; those of the query applied to it as one */
+    bool sparse;        /* an indexer chooses the cells, where the layer does not slide */
+    bool key_norm;      /* the key's part with positions is normalised */
+    bool no_wo;         /* ends before the last product */
+    pl_tid scale;       /* multiplied into the queries, or 0 */
+};
+pl_tid pl_b_latent(struct pl_build *b, pl_tid x, const struct pl_latent_use *use);
+
+/* The matrix that turns what goes into a quantised cache, or 0; and x turned by it. */
+pl_tid pl_b_rotation(struct pl_build *b, bool swa, bool of_k);
+pl_tid pl_b_rotated(struct pl_build *b, pl_tid x, pl_tid rot);
+/* Stores k and v, and gives what attention reads instead. */
+struct pl_qkv pl_b_through_cache(struct pl_build *b, struct pl_qkv c, bool k_only);
+
+/* graph_chosen.c: attention to the blocks that an indexer chose; x: what the layer reads. */
+bool pl_b_chooses_blocks(const struct pl_build *b);
+pl_tid pl_b_chosen_attention(struct pl_build *b, pl_tid x, struct pl_qkv a);
+
+/* graph_sparse.c: the indexer's keys of this layer, and the mask that it makes of them; qr: the
+ * compressed query. */
+void pl_b_index_store(struct pl_build *b, pl_tid x);
+pl_tid pl_b_index_mask(struct pl_build *b, pl_tid x, pl_tid qr);
 
 #endif

@@ -5,33 +5,34 @@
 
 struct pl_latent {
     uint64_t head_k, head_v, rot, nope, rank, heads;
-    bool rope;
+    bool shaped;  /* heads of the query before its parts are taken */
     bool whole_q; /* positions are applied to the query as one */
 };
 
-/* The query's part without positions and the part with them. */
-static void pl_b_latent_query(struct pl_build *b, pl_tid x, const struct pl_latent *l, pl_tid *nope,
-                              pl_tid *pe)
+/* The query's part without positions and the part with them; returns it as it was compressed. */
+static pl_tid pl_b_latent_query(struct pl_build *b, pl_tid x, const struct pl_latent *l,
+                                pl_tid *nope, pl_tid *pe)
 {
     struct pl_net_graph *g = b->g;
     uint64_t n = b->batch.n_tokens, row = l->head_k * F;
-    pl_tid q;
+    pl_tid q, qr = x;
     if (pl_b_weight(b, "attn_q_a", ".weight") != 0) {
         q = pl_net_mul_mat(g, pl_b_weight(b, "attn_q_a", ".weight"), x);
-        q = pl_b_norm(b, q, "attn_q_a_norm", PL_NORM_RMS);
-        q = pl_net_mul_mat(g, pl_b_weight(b, "attn_q_b", ".weight"), q);
+        qr = pl_b_norm(b, q, "attn_q_a_norm", PL_NORM_RMS);
+        q = pl_net_mul_mat(g, pl_b_weight(b, "attn_q_b", ".weight"), qr);
     } else {
         q = pl_net_mul_mat(g, pl_b_weight(b, "attn_q", ".weight"), x);
     }
     *nope = 0;
     if (l->whole_q) {
         *pe = pl_net_reshape(g, q, l->head_k, l->heads, n, 1);
-        return;
+        return qr;
     }
-    if (l->rope)
+    if (l->shaped)
         q = pl_net_reshape(g, q, l->head_k, l->heads, n, 1);
     *nope = pl_net_view_3d(g, q, l->nope, l->heads, n, row, row * l->heads, 0);
     *pe = pl_net_view_3d(g, q, l->rot, l->heads, n, row, row * l->heads, l->nope * F);
+    return qr;
 }
 
 /* Keys and values made whole again before they are cached. */
@@ -49,14 +50,14 @@ static struct pl_qkv pl_b_latent_whole(struct pl_build *b, pl_tid c, const struc
     return (struct pl_qkv){q, pl_net_concat(g, k, pe, 0), v};
 }
 
-pl_tid pl_b_latent(struct pl_build *b, pl_tid x, bool rope, bool whole_q, pl_tid scale)
+pl_tid pl_b_latent(struct pl_build *b, pl_tid x, const struct pl_latent_use *use)
 {
     struct pl_net_graph *g = b->g;
     const struct pl_net *net = b->net;
     const struct pl_layer *y = pl_b_layer(b);
     struct pl_latent l = {.rot = y->n_rot, .rank = net->n_lora_kv, .heads = y->n_head};
-    l.whole_q = whole_q;
-    l.rope = rope;
+    l.whole_q = use->whole_q;
+    l.shaped = use->rope && !use->sparse;
     l.head_k = net->mla ? net->head_k_mla : y->head_k;
     l.head_v = net->mla ? net->head_v_mla : y->head_v;
     if (l.head_k < l.rot || l.rank == 0 || x == 0) {
@@ -66,16 +67,21 @@ pl_tid pl_b_latent(struct pl_build *b, pl_tid x, bool rope, bool whole_q, pl_tid
     l.nope = l.head_k - l.rot;
     uint64_t n = b->batch.n_tokens, row = (l.rank + l.rot) * F;
     pl_tid q_nope, q_pe;
-    pl_b_latent_query(b, x, &l, &q_nope, &q_pe);
+    bool sparse = use->sparse && !y->windowed;
+    if (sparse)
+        pl_b_index_store(b, x);
+    pl_tid qr = pl_b_latent_query(b, x, &l, &q_nope, &q_pe);
     pl_tid both = pl_net_mul_mat(g, pl_b_weight(b, "attn_kv_a_mqa", ".weight"), x);
     pl_tid c = pl_net_view_2d(g, both, l.rank, n, row, 0);
     pl_tid k_pe = pl_net_view_3d(g, both, l.rot, 1, n, row, row, l.rank * F);
-    if (rope) {
+    if (use->key_norm)
+        k_pe = pl_b_norm(b, k_pe, "attn_k_norm", PL_NORM_RMS);
+    if (use->rope) {
         q_pe = pl_b_rope(b, q_pe);
         k_pe = pl_b_rope(b, k_pe);
     }
     c = pl_b_norm(b, c, "attn_kv_a_norm", PL_NORM_RMS);
-    struct pl_attention how = {.cached = true, .project = true, .wo = "attn_output"};
+    struct pl_attention how = {.cached = true, .project = !use->no_wo, .wo = "attn_output"};
     struct pl_qkv a;
     if (net->mla) {
         pl_tid q = pl_net_mul_mat(g, pl_b_weight(b, "attn_k_b", ".weight"),
@@ -89,7 +95,9 @@ pl_tid pl_b_latent(struct pl_build *b, pl_tid x, bool rope, bool whole_q, pl_tid
     } else {
         a = pl_b_latent_whole(b, c, &l, (struct pl_qkv){q_nope, k_pe, q_pe});
     }
-    if (scale != 0)
-        a.q = pl_net_with(g, PL_OP_MUL, a.q, scale);
+    if (use->scale != 0)
+        a.q = pl_net_with(g, PL_OP_MUL, a.q, use->scale);
+    if (sparse)
+        how.mask = pl_b_index_mask(b, x, qr);
     return pl_b_attention(b, a, &how);
 }

@@ -76,6 +76,8 @@ static bool pl_condition_word(struct pl_build *b, const char *w)
         return l->windowed || b->il < b->net->n_layer_dense_lead;
     if (pl_streq(w, "layers32")) /* models/baichuan.cpp: 7B has positions, 13B slopes */
         return b->net->n_layer == 32;
+    if (pl_streq(w, "blocks"))
+        return pl_b_chooses_blocks(b);
     if (pl_streq(w, "experts128")) /* models/llama4.cpp: the larger one normalises no queries */
         return pl_b_key(b, "expert_count", 0) == 128;
     if (pl_streq(w, "tied"))

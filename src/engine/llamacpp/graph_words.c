@@ -377,17 +377,33 @@ static pl_tid pl_w_kda(struct pl_call *c)
     return pl_b_kda(c->b, c->arg[0]);
 }
 
-/* latent(x[,norope][,scale]) */
+/* latent(x[,norope][,wholeq][,sparse][,knorm][,nowo][,scale]) */
 static pl_tid pl_w_latent(struct pl_call *c)
 {
-    pl_tid scale = 0;
+    struct pl_latent_use use = {.rope = !pl_call_has(c, "norope"),
+                                .whole_q = pl_call_has(c, "wholeq"),
+                                .sparse = pl_call_has(c, "sparse"),
+                                .key_norm = pl_call_has(c, "knorm"),
+                                .no_wo = pl_call_has(c, "nowo")};
     for (uint32_t i = 1; i < c->n_arg; i++)
-        scale = c->arg[i] != 0 ? c->arg[i] : scale;
-    return pl_b_latent(c->b, c->arg[0], !pl_call_has(c, "norope"), pl_call_has(c, "wholeq"), scale);
+        use.scale = c->arg[i] != 0 ? c->arg[i] : use.scale;
+    return pl_b_latent(c->b, c->arg[0], &use);
 }
 
-/* groupnorm(x,weight): each group of the row by itself; the number of groups does not matter here
- */
+/* blockattn(n,q,k,v): attention to chosen blocks, before its last product */
+static pl_tid pl_w_blockattn(struct pl_call *c)
+{
+    return pl_b_chosen_attention(c->b, c->arg[0], (struct pl_qkv){c->arg[1], c->arg[2], c->arg[3]});
+}
+
+/* whole(): every layer counts, though others are like it */
+static pl_tid pl_w_whole(struct pl_call *c)
+{
+    c->b->skip = NULL;
+    return 0;
+}
+
+/* groupnorm(x,weight): each group of the row by itself */
 static pl_tid pl_w_groupnorm(struct pl_call *c)
 {
     struct pl_net_graph *g = c->b->g;
@@ -395,7 +411,9 @@ static pl_tid pl_w_groupnorm(struct pl_call *c)
     if (c->arg[0] == 0 || w == 0)
         return 0;
     const struct pl_t p = *pl_net_at(g, c->arg[0]);
-    pl_tid t = pl_net_reshape(g, c->arg[0], p.ne[0], 1, p.ne[1], 1);
+    uint64_t groups = pl_b_key(c->b, "attention.group_norm_groups", 1);
+    groups = groups > 0 && p.ne[0] % groups == 0 ? groups : 1;
+    pl_tid t = pl_net_reshape(g, c->arg[0], p.ne[0] / groups, groups, p.ne[1], 1);
     t = pl_net_reshape(g, pl_net_same(g, PL_OP_RMS_NORM, t), p.ne[0], p.ne[1], 1, 1);
     return pl_net_with(g, PL_OP_MUL, t, w);
 }
@@ -538,6 +556,8 @@ static const struct {
     {"kda",           pl_w_kda          },
     {"latent",        pl_w_latent       },
     {"noflash",       pl_w_noflash      },
+    {"blockattn",     pl_w_blockattn    },
+    {"whole",         pl_w_whole        },
     {"softcap",       pl_w_softcap      },
     {"rwkv",          pl_w_rwkv         },
     {"groupnorm",     pl_w_groupnorm    },
