@@ -191,6 +191,7 @@ int pl_cli_parse(struct pl_cli *cli, int argc, char **argv, bool *ret_help, stru
     }
     for (int i = 0; i < argc;) {
         const char *word = argv[i];
+        only_args = only_args || (cli->verb->command && cli->n_arg > 0);
         if (only_args || word[0] != '-' || word[1] == '\0') {
             if (cli->n_arg >= PL_ARGS_MAX)
                 return pl_exit_as(err, pl_fail(err, -E2BIG, "more than %d arguments", PL_ARGS_MAX),

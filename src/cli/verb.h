@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define PL_OPTS_MAX 24
-#define PL_ARGS_MAX 64
+#define PL_ARGS_MAX 1024 /* words of a command, for the verb that takes one */
 #define PL_OPT_LIST_MAX 8
 
 enum pl_opt_kind {
@@ -43,6 +43,7 @@ struct pl_verb {
     const char *details;         /* paragraph, or NULL */
     const char *const *examples; /* NULL-ended "command  # what it does"; at least one */
     const struct pl_opt *opts;   /* ends with a NULL name; --json, --help come by themselves */
+    bool command;                /* its arguments are a command: all from the first one on */
     bool engine_flags;           /* also takes llama-server's own flags */
     bool other_engines;          /* and those of the engine that --engine names */
     uint32_t args_min, args_max;
@@ -61,7 +62,7 @@ struct pl_opt_value {
 struct pl_cli {
     const struct pl_verb *verb;
     struct pl_opt_value value[PL_OPTS_MAX]; /* by index in verb->opts */
-    const char *arg[PL_ARGS_MAX];
+    const char *arg[PL_ARGS_MAX + 1]; /* NULL-ended */
     uint32_t n_arg;
     struct pl_settings settings;     /* from the engine flags and LLAMA_ARG_* */
     const struct pl_engine *engine;  /* that --engine names, where its flags are in `values`; NULL:

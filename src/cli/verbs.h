@@ -17,6 +17,7 @@ extern const struct pl_verb pl_verb_models;
 extern const struct pl_verb pl_verb_plan;
 extern const struct pl_verb pl_verb_runs;
 extern const struct pl_verb pl_verb_why;
+extern const struct pl_verb pl_verb_run;
 extern const struct pl_verb pl_verb_try;
 extern const struct pl_verb pl_verb_version;
 

@@ -1,7 +1,6 @@
 #include "engine/engine.h"
 
 #include "base/str.h"
-#include "engine/declared/footprint.h"
 #include "engine/llamacpp/find.h"
 #include "engine/transformers/footprint.h"
 #include "engine/transformers/settings.h"
@@ -27,13 +26,6 @@ static const struct pl_engine pl_engine_vllm = {
     .about = "vllm serve: checkpoints on CUDA devices, many sequences at once",
     .settings = pl_vllm_settings,
     .footprint = pl_vllm_footprint,
-};
-
-const struct pl_engine pl_engine_declared = {
-    .name = "declared",
-    .about = "programs whose needs are known from what others measured",
-    .settings = pl_declared_settings,
-    .footprint = pl_declared_footprint,
 };
 
 const struct pl_engine *const pl_engines[] = {&pl_engine_llamacpp, &pl_engine_transformers,

@@ -149,16 +149,31 @@ static const struct pl_pool_footprint *pl_relief_pool(const struct pl_footprint 
     return NULL;
 }
 
-/* Bytes of the pool's peak above what is available of it here; 0 when it fits, or unknown. */
-static uint64_t pl_relief_missing(const struct pl_forecast *f, const struct pl_pool_footprint *p)
+/* Is there room for what the pool must hold, the prompt cache at its least? */
+static bool pl_relief_fits(const struct pl_forecast *f, const struct pl_pool_footprint *p)
 {
-    for (uint32_t k = 0; k < f->machine->n_pool; k++) {
+    for (uint32_t k = 0; p != NULL && k < f->machine->n_pool; k++) {
         const struct pl_pool *m = &f->machine->pool[k];
-        if (pl_streq(m->name, p->pool) && pl_known(m->available) && pl_known(p->peak) &&
-            p->peak.high > m->available.likely)
-            return p->peak.high - m->available.likely;
+        if (pl_streq(m->name, p->pool) && pl_known(m->available) && pl_known(p->steady) &&
+            pl_known(p->load_peak))
+            return p->steady.high <= m->available.likely &&
+                   p->load_peak.high <= m->available.likely;
     }
-    return 0;
+    return p == NULL;
+}
+
+/* Is the change enough? Nothing was short by the estimate: then no change can be said to be. */
+static bool pl_relief_enough(const struct pl_forecast *f, const struct pl_pool_footprint *was,
+                             const struct pl_pool_footprint *is, uint64_t missing,
+                             const struct pl_relief *r)
+{
+    if (missing > 0)
+        return r->freed >= missing;
+    if (f->judgement.verdict <= PL_VERDICT_CONSTRAINED)
+        return false;
+    if (r->verdict != PL_VERDICT_CANNOT_TELL)
+        return r->verdict <= PL_VERDICT_CONSTRAINED;
+    return !pl_relief_fits(f, was) && pl_relief_fits(f, is);
 }
 
 /* What the pool's peak falls by with r's settings; false when that cannot be told. */
@@ -175,7 +190,7 @@ static bool pl_relief_measure(const struct pl_forecast *f, const struct pl_pool_
     uint64_t before = was->peak.likely, after = is != NULL ? is->peak.likely : 0;
     r->freed = before > after ? before - after : 0;
     r->verdict = then->judgement.verdict;
-    r->enough = missing > 0 ? r->freed >= missing : r->verdict <= PL_VERDICT_CONSTRAINED;
+    r->enough = pl_relief_enough(f, was, is, missing, r);
     return r->freed > 0;
 }
 
@@ -235,16 +250,15 @@ int pl_relief_find(const struct pl_forecast *f, const char *pool, uint64_t missi
         return pl_fail(err, -ENOMEM, "remedies: not enough memory");
     const struct pl_pool_footprint *was = pl_relief_pool(&f->footprint, pool);
     for (uint32_t i = f->footprint.n_pool; was == NULL && i-- > 0;)
-        if (i == 0 || pl_relief_missing(f, &f->footprint.pool[i]) > 0)
+        if (i == 0 || !pl_relief_fits(f, &f->footprint.pool[i]))
             was = &f->footprint.pool[i];
-    if (was != NULL && missing == 0)
-        missing = pl_relief_missing(f, was);
     uint32_t enough = 0;
     if (was != NULL)
         pl_relief_each(f, was, missing, then, ret);
     while (enough < ret->n && !ret->one[enough].enough)
         enough++;
-    if (was != NULL && enough == ret->n)
+    if (was != NULL && enough == ret->n &&
+        (missing > 0 || f->judgement.verdict > PL_VERDICT_CONSTRAINED))
         pl_relief_together(f, was, missing, then, ret);
     free(then);
     if (enough < ret->n) { /* the mildest that is enough goes to the front */

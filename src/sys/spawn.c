@@ -25,6 +25,7 @@ struct pl_spawn_plan {
     const char *env[PL_SPAWN_ENV_MAX + 1];
     pid_t parent;
     int out;      /* descriptor that becomes 1 and 2; -1 = inherit */
+    int err;      /* the one that becomes 2, when it is another */
     int null;     /* /dev/null */
     int fail_fd;  /* tells the parent the errno of a failed start */
     int pipe_out; /* read end for the parent, or -1 */
@@ -147,6 +148,10 @@ static int pl_plan_files(struct pl_spawn_plan *p, struct pl_err *err)
     case PL_OUT_FD:
         p->out = p->how->out_fd;
         break;
+    case PL_OUT_FDS:
+        p->out = p->how->out_fd;
+        p->err = p->how->err_fd;
+        break;
     case PL_OUT_INHERIT:
         break;
     case PL_OUT_PIPE:
@@ -198,6 +203,15 @@ static void pl_child_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* "0" is the writer itself, in both versions of control groups. */
+static void pl_child_join(const struct pl_spawn_plan *p)
+{
+    int fd = open(p->how->group, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "0", 1) != 1)
+        pl_child_fail(p);
+    (void)close(fd);
+}
+
 /* In the child: never returns. */
 static _Noreturn void pl_child_main(struct pl_spawn_plan *p)
 {
@@ -210,7 +224,12 @@ static _Noreturn void pl_child_main(struct pl_spawn_plan *p)
         pl_child_fail(p);
     if (p->how->cwd != NULL && chdir(p->how->cwd) < 0)
         pl_child_fail(p);
-    if (p->out >= 0 && (dup2(p->out, STDOUT_FILENO) < 0 || dup2(p->out, STDERR_FILENO) < 0))
+    if (p->how->group != NULL)
+        pl_child_join(p);
+    if (p->out >= 0 && dup2(p->out, STDOUT_FILENO) < 0)
+        pl_child_fail(p);
+    int err = p->how->out == PL_OUT_FDS ? p->err : p->out;
+    if (err >= 0 && dup2(err, STDERR_FILENO) < 0)
         pl_child_fail(p);
     if (!p->how->inherit_stdin && dup2(p->null, STDIN_FILENO) < 0)
         pl_child_fail(p);
@@ -302,7 +321,7 @@ int pl_spawn(const struct pl_spawn *how, struct pl_child *ret, struct pl_err *er
         return pl_fail(err, -ENOMEM, "out of memory");
     p->how = how;
     p->argv = (char *const *)(uintptr_t)how->argv; /* execve's prototype; it does not write */
-    p->out = p->null = p->fail_fd = p->pipe_out = -1;
+    p->out = p->err = p->null = p->fail_fd = p->pipe_out = -1;
     int code = pl_program_find(how->argv[0], p->path, err);
     if (code == 0)
         code = pl_spawn_env(p, err);

@@ -23,6 +23,7 @@ enum pl_spawn_out {
     PL_OUT_PIPE,     /* stdout and stderr together into one pipe, read end in the child */
     PL_OUT_FD,       /* both to out_fd, which stays the caller's */
     PL_OUT_INHERIT,  /* ours */
+    PL_OUT_FDS,      /* out_fd and err_fd, which stay the caller's; -1 = ours */
 };
 
 struct pl_spawn {
@@ -31,7 +32,8 @@ struct pl_spawn {
     const char *const *env_drop; /* prefixes of inherited variables left out, NULL-ended; or NULL */
     const char *cwd;             /* or NULL: ours */
     enum pl_spawn_out out;
-    int out_fd;
+    int out_fd, err_fd;
+    const char *group;  /* cgroup.procs of a control group it joins before it runs, or NULL */
     bool inherit_stdin; /* else /dev/null */
     bool same_group;    /* stay in our session and process group (a terminal's job) */
     bool outlive;       /* do not die with the thread that started it */

@@ -35,13 +35,13 @@ const struct pl_cause_row *pl_oom_cause(const struct pl_oom *o)
 
 bool pl_cause_remedy(const char **at, char *out, size_t size)
 {
-    const char *end = *at != NULL ? strstr(*at, " | ") : NULL;
+    const char *end = *at != NULL ? strstr(*at, " ;; ") : NULL;
     if (*at == NULL || **at == '\0')
         return false;
     size_t n = end != NULL ? (size_t)(end - *at) : strlen(*at);
     n = n < size ? n : size - 1;
     memcpy(out, *at, n);
     out[n] = '\0';
-    *at = end != NULL ? end + 3 : NULL;
+    *at = end != NULL ? end + 4 : NULL;
     return true;
 }

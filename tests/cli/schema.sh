@@ -53,6 +53,12 @@ for machine in '' "--machine=$T/unknown.json"; do
         "$python" "$validate" "$schemas/home.json" "$T/.out"
 done
 
+if offers run; then
+    "$PLIMSOLL" run --json --no-ledger -- sh -c 'exit 3' 2>"$T/wrapped" >"$T/wrapped.out"
+    sed -n '/^{$/,$p' "$T/wrapped" >"$T/document"
+    ok "run: a command that failed" "$python" "$validate" "$schemas/wrapped.json" "$T/document"
+fi
+
 if offers why; then
     while IFS= read -r line; do
         jq -j .text <<<"$line" >"$T/log"

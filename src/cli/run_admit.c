@@ -1,0 +1,153 @@
+/* Before a command runs: what it will need, and whether that is there. */
+#include "base/str.h"
+#include "base/units.h"
+#include "cli/machine.h"
+#include "cli/run.h"
+#include "measure/forecast.h"
+#include "measure/relief.h"
+#include "model/names.h"
+#include "model/open.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The command's name in the ledger: program and words without paths, so that the same command from
+ * another folder is known again. */
+static void pl_run_signature(struct pl_running *r)
+{
+    struct pl_str s;
+    pl_str_init(&s, PL_RUN_COMMAND_MAX);
+    for (int i = r->command.row != NULL ? r->command.program : 0; i < r->argc && !s.failed; i++) {
+        const char *slash = strrchr(r->argv[i], '/');
+        const char *word = slash != NULL && slash[1] != '\0' ? slash + 1 : r->argv[i];
+        if (pl_streq(r->argv[i], "--port") && i + 1 < r->argc) {
+            i++; /* any free one does */
+            continue;
+        }
+        pl_str_addf(&s, "%s%s", s.len > 0 ? " " : "", word);
+    }
+    (void)PL_FMT(r->signature, "%.*s", (int)sizeof(r->signature) - 1, pl_str_get(&s));
+    pl_str_done(&s);
+}
+
+static int pl_run_ceiling(struct pl_running *r, const char *text, struct pl_err *err)
+{
+    for (const char *p = text; *p != '\0';) {
+        size_t n = strcspn(p, ","), name = strcspn(p, "=");
+        struct pl_ceiling *c = &r->ceiling[r->n_ceiling];
+        char size[PL_SIZE_TEXT_MAX];
+        if (name >= n || name == 0 || r->n_ceiling == PL_RUN_CEILINGS_MAX ||
+            !pl_fmt(c->pool, sizeof(c->pool), "%.*s", (int)name, p) ||
+            !pl_fmt(size, sizeof(size), "%.*s", (int)(n - name - 1), p + name + 1) ||
+            pl_size_parse(size, &c->bytes, err) < 0 || c->bytes == 0) {
+            (void)pl_fail(err, -EINVAL, "--ceiling '%.60s': POOL=SIZE is expected", text);
+            (void)pl_hint(err, "for example --ceiling ram=8GiB,gpu0=6GiB");
+            return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+        }
+        r->n_ceiling++;
+        p += n + (p[n] == ',');
+    }
+    return 0;
+}
+
+/* What a ceiling leaves is what is available. */
+static void pl_run_lower(struct pl_running *r)
+{
+    for (uint32_t i = 0; i < r->n_ceiling; i++) {
+        struct pl_pool *p = pl_machine_pool(&r->machine, r->ceiling[i].pool);
+        if (p != NULL && (!pl_known(p->available) || p->available.likely > r->ceiling[i].bytes))
+            p->available = pl_exact(r->ceiling[i].bytes, PL_SOURCE_DECLARED, "--ceiling");
+    }
+}
+
+/* The model of the command, when it can be had without the network. */
+static void pl_run_model(struct pl_running *r)
+{
+    const struct pl_command *c = &r->command;
+    const char *spec = pl_cli_opt(r->cli, "model")->text;
+    const struct pl_open_options how = {.offline = true};
+    char ollama[PL_RUN_TEXT_MAX];
+    if (spec == NULL)
+        spec = c->model;
+    if (spec == NULL || r->command.row == NULL)
+        return;
+    if (pl_streq(c->row->engine, "ollama") && !pl_starts(spec, "ollama:")) {
+        if (!PL_FMT(ollama, "ollama:%s", spec))
+            return;
+        spec = ollama;
+    }
+    if (!pl_streq(c->row->engine, "llama.cpp") && !pl_streq(c->row->engine, "ollama"))
+        return;
+    struct pl_err soft = {0};
+    if (pl_streq(c->row->engine, "llama.cpp") && spec == c->model && access(spec, R_OK) != 0)
+        return; /* the engine will say so itself */
+    if (pl_model_open_with(spec, &how, &r->model, &soft) < 0)
+        r->model = NULL;
+}
+
+static void pl_run_forecast(struct pl_running *r)
+{
+    struct pl_err soft = {0};
+    if (r->model == NULL)
+        return;
+    r->has_forecast = pl_forecast_make(r->model, &r->command.settings, &r->machine, NULL, NULL,
+                                       r->ledger, &r->forecast, &soft) == 0;
+    if (r->has_forecast && r->forecast.footprint.n_pool > 0)
+        r->predicted = r->forecast.footprint.pool[0].peak;
+}
+
+/* The same command ran before: its peak is the prediction. */
+static void pl_run_recall(struct pl_running *r)
+{
+    struct pl_run like = {0};
+    enum pl_ledger_match match = PL_MATCH_NONE;
+    (void)PL_FMT(like.engine, "command");
+    (void)PL_FMT(like.model, "%s", r->signature);
+    (void)PL_FMT(like.machine_id, "%s", r->machine.id);
+    if (r->ledger == NULL || pl_ledger_last_run(r->ledger, &like, &r->before, &match, NULL) < 0 ||
+        match < PL_MATCH_MODEL || !pl_known(r->before.measured_total))
+        return;
+    r->has_before = true;
+    if (!r->has_forecast) {
+        uint64_t peak = r->before.measured_total.likely;
+        /* the next run of a command need not do the same work: a tenth either way */
+        r->predicted = pl_between(peak - peak / 10, peak, peak + peak / 10, PL_SOURCE_DERIVED,
+                                  "what the same command used the last time");
+    }
+}
+
+int pl_run_know(struct pl_running *r, struct pl_err *err)
+{
+    const struct pl_opt_value *ceilings = pl_cli_opt(r->cli, "ceiling");
+    r->predicted = PL_QUANTITY_UNKNOWN("this command was not seen before");
+    int rc = pl_command_read(r->argc, r->argv, &r->command, err);
+    for (uint32_t i = 0; rc == 0 && i < ceilings->n_list; i++)
+        rc = pl_run_ceiling(r, ceilings->list[i], err);
+    if (rc < 0)
+        return rc;
+    pl_run_signature(r);
+    if (!pl_cli_opt(r->cli, "no-ledger")->given)
+        (void)pl_ledger_open(pl_cli_opt(r->cli, "ledger")->text, PL_LEDGER_READ, &r->ledger, NULL);
+    struct pl_err soft = {0};
+    if (pl_cli_machine(NULL, &r->machine, &soft) < 0)
+        return 0; /* an unreadable machine admits what it cannot judge */
+    pl_run_lower(r);
+    pl_run_model(r);
+    pl_run_forecast(r);
+    pl_run_recall(r);
+    return 0;
+}
+
+bool pl_run_admits(struct pl_running *r)
+{
+    const struct pl_pool *ram = pl_machine_pool(&r->machine, "ram");
+    if (r->has_forecast) {
+        if (r->forecast.judgement.verdict != PL_VERDICT_DOES_NOT_FIT)
+            return true;
+        (void)pl_relief_find(&r->forecast, NULL, 0, &r->reliefs, NULL);
+        return false;
+    }
+    return !pl_known(r->predicted) || ram == NULL || !pl_known(ram->available) ||
+           r->predicted.low <= ram->available.likely;
+}

@@ -1,0 +1,201 @@
+#include "engine/command.h"
+
+#include "base/str.h"
+#include "engine/llamacpp/environment.h"
+#include "engine/llamacpp/settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PL_COMMAND_BEFORE 16 /* words before the program, at most */
+
+static const struct pl_command_row pl_command_rows[] = {
+#include "commands.inc"
+};
+
+static const char *pl_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+static const struct pl_command_row *pl_command_row(const char *word)
+{
+    for (size_t i = 0; i < sizeof(pl_command_rows) / sizeof(pl_command_rows[0]); i++)
+        if (pl_streq(pl_command_rows[i].program, pl_base_name(word)))
+            return &pl_command_rows[i];
+    return NULL;
+}
+
+/* The last of the first words that names a program we know: behind "env A=b nice", and behind the
+ * --argv0 of a dynamic loader. A word after an option of the program itself is none. */
+static void pl_command_program(int argc, char *const *argv, struct pl_command *c)
+{
+    for (int i = 0; i < argc && i < PL_COMMAND_BEFORE; i++) {
+        const struct pl_command_row *row = pl_command_row(argv[i]);
+        if (row == NULL && c->row != NULL)
+            break;
+        if (row != NULL) {
+            c->row = row;
+            c->program = i;
+            c->first = i + 1;
+        }
+    }
+}
+
+/* Is name one of the words of a list with blanks between? */
+static bool pl_word_of(const char *list, const char *name, size_t n)
+{
+    for (const char *p = list; p != NULL && *p != '\0'; p += strspn(p, " ")) {
+        size_t len = strcspn(p, " ");
+        if (len == n && memcmp(p, name, n) == 0)
+            return true;
+        p += len;
+    }
+    return false;
+}
+
+/* "-m PATH", "--model PATH", "--model=PATH": words taken, 0 when it is none. */
+static int pl_command_model(struct pl_command *c, int argc, char *const *argv, int i)
+{
+    const char *equals = strchr(argv[i], '=');
+    size_t n = equals != NULL ? (size_t)(equals - argv[i]) : strlen(argv[i]);
+    if (!pl_word_of(c->row->model_flags, argv[i], n))
+        return 0;
+    c->model_inside = equals != NULL;
+    c->model_word = equals != NULL ? i : i + 1;
+    if (equals == NULL && i + 1 >= argc)
+        return 0;
+    c->model = equals != NULL ? equals + 1 : argv[i + 1];
+    return equals != NULL ? 1 : 2;
+}
+
+static int pl_command_llamacpp(struct pl_command *c, int argc, char *const *argv,
+                               struct pl_err *err)
+{
+    pl_llamacpp_defaults(&c->settings);
+    int rc = pl_llamacpp_environment(&c->settings, err);
+    for (int i = c->first; rc >= 0 && i < argc;) {
+        int used = pl_command_model(c, argc, argv, i);
+        struct pl_err soft = {0};
+        if (used == 0)
+            used = pl_llamacpp_flag(&c->settings, argc - i, argv + i, &soft);
+        if (used <= 0) { /* a flag of this program alone, or a word of its own */
+            if (argv[i][0] == '-' && c->n_unknown < PL_COMMAND_UNKNOWN_MAX)
+                c->unknown[c->n_unknown++] = argv[i];
+            used = 1;
+        }
+        i += used;
+    }
+    return rc < 0 ? rc : 0;
+}
+
+/* The first word that is no option: "vllm serve MODEL", "ollama run NAME". */
+static void pl_command_named(struct pl_command *c, int argc, char *const *argv, const char *verb)
+{
+    if (c->first >= argc || !pl_streq(argv[c->first], verb))
+        return;
+    for (int i = c->first + 1; i < argc; i++) {
+        if (argv[i][0] != '-') {
+            c->model = argv[i];
+            c->model_word = i;
+            return;
+        }
+        if (strchr(argv[i], '=') == NULL)
+            i++; /* its value */
+    }
+}
+
+int pl_command_read(int argc, char *const *argv, struct pl_command *ret, struct pl_err *err)
+{
+    *ret = (struct pl_command){.model_word = -1};
+    if (argc > PL_COMMAND_WORDS_MAX)
+        return pl_exit_as(
+            err, pl_fail(err, -E2BIG, "the command has more than %d words", PL_COMMAND_WORDS_MAX),
+            PL_EXIT_USAGE);
+    pl_command_program(argc, argv, ret);
+    if (ret->row == NULL)
+        return 0;
+    if (pl_streq(ret->row->engine, "llama.cpp"))
+        return pl_command_llamacpp(ret, argc, argv, err);
+    for (int i = ret->first; ret->row->model_flags != NULL && i < argc; i++)
+        (void)pl_command_model(ret, argc, argv, i);
+    if (pl_streq(ret->row->engine, "vllm"))
+        pl_command_named(ret, argc, argv, "serve");
+    if (pl_streq(ret->row->engine, "ollama"))
+        pl_command_named(ret, argc, argv, "run");
+    ret->elsewhere = pl_streq(ret->row->engine, "ollama") || pl_streq(ret->row->program, "docker");
+    return 0;
+}
+
+/* Do two words name the same flag of the engine ("-c", "--ctx-size")? */
+static bool pl_same_flag(const char *a, size_t n, const char *b)
+{
+    if (strlen(b) == n && memcmp(a, b, n) == 0)
+        return true;
+    for (const struct pl_flag *f = pl_llamacpp_flags(); f->names[0] != NULL; f++) {
+        bool has_a = false, has_b = false;
+        for (int i = 0; i < PL_FLAG_NAMES_MAX && f->names[i] != NULL; i++) {
+            has_a = has_a || (strlen(f->names[i]) == n && memcmp(f->names[i], a, n) == 0);
+            has_b = has_b || pl_streq(f->names[i], b);
+        }
+        if (has_a || has_b)
+            return has_a && has_b;
+    }
+    return false;
+}
+
+/* Splits "FLAG VALUE FLAG VALUE" in place. */
+static int pl_change_words(char *text, const char **words, int max)
+{
+    int n = 0;
+    for (char *save = NULL, *w = strtok_r(text, " ", &save); w != NULL && n < max;
+         w = strtok_r(NULL, " ", &save))
+        words[n++] = w;
+    return n;
+}
+
+#define PL_CHANGE_WORDS 32
+
+int pl_command_with(const struct pl_command *c, int argc, char *const *argv, const char *change,
+                    const char *model, const char *out[PL_COMMAND_WORDS_MAX + 1], char *text,
+                    size_t text_size)
+{
+    const char *words[PL_CHANGE_WORDS];
+    bool used[PL_CHANGE_WORDS] = {false};
+    int n = 0;
+    if (argc + PL_CHANGE_WORDS > PL_COMMAND_WORDS_MAX ||
+        !pl_fmt(text, text_size, "%s", change != NULL ? change : ""))
+        return -E2BIG;
+    size_t after = strlen(text) + 1;
+    int n_words = pl_change_words(text, words, PL_CHANGE_WORDS);
+    for (int i = 0; i < argc; i++) {
+        int k = 0;
+        size_t len = strcspn(argv[i], "=");
+        while (k < n_words &&
+               (i < c->first || argv[i][0] != '-' || !pl_same_flag(argv[i], len, words[k])))
+            k += 2;
+        if (i == c->model_word && model != NULL) {
+            if (!pl_fmt(text + after, text_size - after, "%.*s%s",
+                        c->model_inside ? (int)(c->model - argv[i]) : 0, argv[i], model))
+                return -E2BIG;
+            out[n++] = text + after;
+        } else if (k + 1 < n_words) {
+            out[n++] = words[k];
+            out[n++] = words[k + 1];
+            used[k] = true;
+            i += argv[i][len] == '=' || i + 1 >= argc ? 0 : 1;
+        } else {
+            out[n++] = argv[i];
+        }
+    }
+    for (int k = 0; k + 1 < n_words; k += 2) {
+        if (!used[k]) {
+            out[n++] = words[k];
+            out[n++] = words[k + 1];
+        }
+    }
+    out[n] = NULL;
+    return n;
+}
