@@ -14,6 +14,7 @@ machine() { # N: a machine with so many software GPUs
             [range($n) | {pool: "gpu\(.)", kind: "dedicated", capacity: 25000000000, available: 24000000000}]),
         devices: [range($n) | {id: "gpu\(.)", pool: "gpu\(.)", name: "llvmpipe"}]}' >"$T/machine$1.json"
 }
+machine 1
 machine 2
 machine 3
 
@@ -21,6 +22,7 @@ machine 3
 serve() {
     local n=$1 model=$2 visible=0,0 pid
     shift 2
+    [ "$n" = 1 ] && visible=0
     [ "$n" = 3 ] && visible=0,0,0
     : >"$T/log"
     GGML_VK_VISIBLE_DEVICES=$visible GGML_NO_BACKTRACE=1 engine_exec llama-server -m "$model" -nr -fa on \
@@ -86,4 +88,20 @@ run "$PLIMSOLL" estimate "$T/m.gguf" -sm row -ngl 99 -c 512 --device rtx3090,rtx
 ok "on two CUDA devices the rows are shared: half each, give or take a step" \
     jq -e '[.pools[1:][].parts.weights] | (.[0].bytes - .[1].bytes | fabs) < (.[0].high - .[0].low) and
         .[0].low < .[0].bytes' <<<"$out"
+
+# --moe-cache-mib: a cache of the experts that stay on the host, within what we say
+for s in "-cmoe --moe-cache-mib 4" "-cmoe --moe-cache-mib 400" "-ncmoe 1 --moe-cache-mib 400"; do
+    # shellcheck disable=SC2086 # settings are words
+    serve 1 "$T/archs/qwen3moe-moe.gguf" -np 1 -ngl 99 -c 8192 $s
+    cache=$(sed -n 's/.*MoE cache size = *\([0-9.]*\) MiB.*/\1/p' "$T/log" | head -n 1)
+    compute=$(sed -n 's/.*Vulkan0 compute buffer size = *\([0-9.]*\) MiB.*/\1/p' "$T/log" | head -n 1)
+    # shellcheck disable=SC2086
+    run "$PLIMSOLL" estimate "$T/archs/qwen3moe-moe.gguf" -nr -fa on -np 1 -ngl 99 -c 8192 -fit off $s \
+        -M "$T/machine1.json" --json
+    ok "$s: $cache and $compute MiB are inside" jq -e --argjson e "${cache:-0}" --argjson c "${compute:-0}" \
+        '.pools[1].parts | $e > 0 and $e * 1048576 <= .extra.high + 10486 and
+         .compute.low <= $c * 1048576 and $c * 1048576 <= .compute.high' <<<"$out"
+done
+run "$PLIMSOLL" estimate "$T/m.gguf" --moe-cache-mib 4 -M "$T/machine1.json"
+is "... and refused without experts, as the engine does" "$status" 2
 done_testing

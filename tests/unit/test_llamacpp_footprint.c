@@ -223,8 +223,8 @@ static void what_is_not_predicted_says_so(void **state)
     struct pl_err err = {0};
     pl_llamacpp_defaults(&s);
     s.moe_cache_mib = 64;
-    assert_int_equal(predict(m, &s, &avx2, &f, &err), -ENOTSUP);
-    assert_int_equal(err.exit_code, PL_EXIT_CANNOT_TELL);
+    assert_int_equal(predict(m, &s, &avx2, &f, &err), -EINVAL); /* no experts to keep */
+    assert_int_equal(err.exit_code, PL_EXIT_USAGE);
     assert_non_null(strstr(err.what, "--moe-cache-mib"));
     s.moe_cache_mib = 0;
     m->arch = "mamba9";

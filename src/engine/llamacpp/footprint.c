@@ -365,14 +365,14 @@ int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
     struct pl_placement place = {0};
     struct pl_placed placed;
     struct pl_resolved r;
-    int rc = pl_footprint_cannot(s, err);
-    if (rc == 0)
-        rc = pl_llamacpp_net(m, &net, err);
+    int rc = pl_llamacpp_net(m, &net, err);
     if (rc == 0)
         rc = pl_llamacpp_resolve(s, &net, &r, err);
     *ret = (struct pl_footprint){.n_pool = 1};
     if (rc == 0)
         rc = pl_llamacpp_footprint_place(m, &net, s, host, &r, ret->fitted, &place, err);
+    if (rc == 0)
+        rc = pl_footprint_refused(s, &net, &place, err);
     if (rc == 0) {
         /* in place: its text is pointed to */
         pl_place_sum(&place, m, &net, &r, &placed);

@@ -6,8 +6,9 @@
 #include "engine/llamacpp/footprint.h"
 #include "engine/llamacpp/placement.h"
 
-/* Settings that change memory in ways that have no formula: -ENOTSUP (exit 3) names the first. */
-int pl_footprint_cannot(const struct pl_settings *s, struct pl_err *err);
+/* What the engine refuses of this model, placed so: -EINVAL (exit 2). */
+int pl_footprint_refused(const struct pl_settings *s, const struct pl_net *net,
+                         const struct pl_placement *place, struct pl_err *err);
 
 /* What is served, how and where. */
 struct pl_device_ask {
