@@ -1,7 +1,11 @@
 #include "cli/choose.h"
 
+#include "base/checked.h"
+#include "base/str.h"
+#include "cli/rank.h"
 #include "engine/llamacpp/settings.h"
 #include "measure/forecast.h"
+#include "measure/sweep.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,14 +26,8 @@
 #define PL_CHOOSE_LOAD_BYTES 0.7e9
 /* Bandwidth when it is not known: half of one DDR4-2666 channel. */
 #define PL_CHOOSE_READ_BYTES 10e9
+#define PL_CHOOSE_REACHED 0.6         /* of the bandwidth, as engine/llamacpp/speed.c */
 #define PL_CHOOSE_PARAMETER_BYTES 0.6 /* PL_CATALOGUE_QUANT: 4.9 bits */
-
-static int pl_choice_larger(const void *a, const void *b)
-{
-    const struct pl_choice *x = a, *y = b;
-    return (x->row->params_total < y->row->params_total) -
-           (x->row->params_total > y->row->params_total);
-}
 
 /* Longest safe context; 0 when not even the shortest is. The forecast of it is left in *f. */
 static uint64_t pl_choose_context(const struct pl_model *m, const struct pl_machine *machine,
@@ -42,6 +40,10 @@ static uint64_t pl_choose_context(const struct pl_model *m, const struct pl_mach
     s.cache_ram_mib = 0;
     s.devices = "none"; /* the CPU alone: its speed is what is known */
     uint64_t best = 0, top = PL_CHOICE_CTX_MIN;
+    if (ctx_train == PL_CATALOGUE_UNKNOWN)
+        ctx_train = top;
+    if (ctx_train < top)
+        return 0;
     while (top * 2 <= ctx_train)
         top *= 2;
     for (uint64_t n = top; n >= PL_CHOICE_CTX_MIN && best == 0; n /= 2) {
@@ -54,30 +56,99 @@ static uint64_t pl_choose_context(const struct pl_model *m, const struct pl_mach
     return best;
 }
 
+struct pl_choosing {
+    const struct pl_machine *machine;
+    struct pl_ledger *ledger;
+    struct pl_forecast forecast;
+    struct pl_sweep sweep;
+    uint64_t room; /* nothing larger fits */
+    struct pl_rank *rank;
+    size_t n;
+};
+
+/* Bytes a token reads over the bandwidth: good enough to say who is out of the question. */
+static struct pl_rate pl_choose_rough_decode(const struct pl_machine *m,
+                                             const struct pl_catalogue_row *row)
+{
+    const struct pl_pool *ram = pl_machine_pool_const(m, "ram");
+    uint64_t active = row->params_active;
+    if (ram == NULL || ram->bandwidth.source == PL_SOURCE_UNKNOWN || active == 0 ||
+        active == PL_CATALOGUE_UNKNOWN)
+        return (struct pl_rate){0};
+    double rate =
+        ram->bandwidth.likely * PL_CHOOSE_REACHED / ((double)active * PL_CHOOSE_PARAMETER_BYTES);
+    return (struct pl_rate){.likely = rate, .source = PL_SOURCE_ASSUMED};
+}
+
+static bool pl_choose_writes(const struct pl_catalogue_row *row)
+{
+    return (pl_streq(row->kind, "llm") || pl_streq(row->kind, "vlm")) &&
+           (row->checked == 1 || row->file != NULL);
+}
+
+static int pl_choose_compare(const void *a, const void *b)
+{
+    return pl_rank_compare(a, b);
+}
+
+static int pl_choose_rank(struct pl_choosing *c, pl_choose_wanted_fn *wanted, void *ctx,
+                          struct pl_err *err)
+{
+    size_t n = 0;
+    const struct pl_catalogue_row *row = pl_catalogue(&n);
+    c->rank = calloc(n > 0 ? n : 1, sizeof(*c->rank));
+    if (c->rank == NULL)
+        return pl_fail(err, -ENOMEM, "no memory to look through the catalogue");
+    for (size_t i = 0; i < n; i++) {
+        if (pl_choose_writes(&row[i]) && (wanted == NULL || wanted(ctx, &row[i])))
+            c->rank[c->n++] = pl_rank_of(&row[i], pl_choose_rough_decode(c->machine, &row[i]));
+    }
+    qsort(c->rank, c->n, sizeof(*c->rank), pl_choose_compare);
+    return 0;
+}
+
+/* One row, if its weights and shortest caches alone leave room. */
+static bool pl_choose_row(struct pl_choosing *c, const struct pl_catalogue_row *row,
+                          struct pl_choice *ret)
+{
+    struct pl_model *m = NULL;
+    struct pl_sweep_row size;
+    if (pl_sweep_row(&c->sweep, row, &size, NULL) < 0 || size.tensors[0] == 0 ||
+        pl_add_sat(size.tensors[0], pl_add_sat(size.kv[0], size.recurrent[0])) > c->room ||
+        pl_catalogue_model(row, NULL, &m, NULL) < 0)
+        return false;
+    uint64_t ctx = pl_choose_context(m, c->machine, c->ledger, row->ctx_train, &c->forecast);
+    *ret = (struct pl_choice){.row = row,
+                              .n_ctx = ctx,
+                              .steady = c->forecast.footprint.pool[0].steady,
+                              .decode = c->forecast.decode};
+    (void)pl_model_free(m);
+    return ctx > 0;
+}
+
 int pl_choose_all(const struct pl_machine *machine, struct pl_ledger *ledger,
+                  pl_choose_wanted_fn *wanted, void *ctx, uint32_t limit,
                   struct pl_choice out[PL_CHOICES_MAX], struct pl_err *err)
 {
-    size_t n_row = 0;
-    const struct pl_catalogue_row *row = pl_catalogue(&n_row);
-    struct pl_forecast *f = calloc(1, sizeof(*f));
-    int n = 0;
-    if (f == NULL)
+    struct pl_choosing *c = calloc(1, sizeof(*c));
+    uint32_t n = 0;
+    if (c == NULL)
         return pl_fail(err, -ENOMEM, "no memory to look through the catalogue");
-    for (size_t i = 0; i < n_row && n < PL_CHOICES_MAX; i++) {
-        struct pl_model *m = NULL;
-        if (row[i].offered == 0 || pl_catalogue_model(&row[i], NULL, &m, NULL) < 0)
-            continue;
-        uint64_t ctx = pl_choose_context(m, machine, ledger, row[i].ctx_train, f);
-        if (ctx > 0)
-            out[n++] = (struct pl_choice){.row = &row[i],
-                                          .n_ctx = ctx,
-                                          .steady = f->footprint.pool[0].steady,
-                                          .decode = f->decode};
-        (void)pl_model_free(m);
-    }
-    free(f);
-    qsort(out, (size_t)n, sizeof(*out), pl_choice_larger);
-    return n;
+    struct pl_quantity room = pl_machine_available(machine, "ram");
+    c->machine = machine;
+    c->ledger = ledger;
+    c->room = pl_known(room) ? room.high : 0; /* unknown: nothing is safe */
+    pl_sweep_usual(&c->sweep);
+    c->sweep.mix[0] = pl_mix_named(PL_CATALOGUE_QUANT);
+    c->sweep.context[0] = PL_CHOICE_CTX_MIN;
+    c->sweep.n_mix = c->sweep.n_context = 1;
+    int rc = pl_choose_rank(c, wanted, ctx, err);
+    limit = limit < PL_CHOICES_MAX ? limit : PL_CHOICES_MAX;
+    for (size_t i = 0; rc == 0 && i < c->n && n < limit; i++)
+        n += pl_choose_row(c, c->rank[i].row, &out[n]) ? 1 : 0;
+    free(c->rank);
+    free(c);
+    return rc < 0 ? rc : (int)n;
 }
 
 /* Cores the engine computes with: one thread each, as far as it is let. */
@@ -89,21 +160,30 @@ static double pl_pace_cores(const struct pl_cpu *cpu)
     return cpu->quota_cpus > 0 && cpu->quota_cpus < n ? cpu->quota_cpus : n;
 }
 
+/* Parameters that work on a token. */
+static double pl_choose_active(const struct pl_catalogue_row *row)
+{
+    bool known = row->params_active > 0 && row->params_active < row->params_total;
+    return (double)(known ? row->params_active : row->params_total);
+}
+
 struct pl_pace_seen {
     uint64_t parameters;
     double ops;
 };
 
 /* Of the remembered runs the largest model counts: it is the most like what is looked for, and
- * small ones have odd shapes for which there are only slow kernels. Catalogue models only: they use
- * all their parameters for every token. */
+ * small ones have odd shapes for which there are only slow kernels. Catalogue models only: how many
+ * of their parameters work on a token is known. */
 static int pl_pace_see(void *ctx, const struct pl_run *run)
 {
     struct pl_pace_seen *seen = ctx;
+    const struct pl_catalogue_row *row = pl_catalogue_find(run->model);
     if (run->parameters > seen->parameters && run->timing.prompt_tokens >= PL_PACE_PROMPT_MIN &&
-        run->timing.prompt_tokens_per_second > 0 && pl_catalogue_find(run->model) != NULL) {
+        run->timing.prompt_tokens_per_second > 0 && row != NULL) {
+        double part = pl_choose_active(row) / (double)row->params_total;
         seen->parameters = run->parameters;
-        seen->ops = 2 * (double)run->parameters * run->timing.prompt_tokens_per_second;
+        seen->ops = 2 * (double)run->parameters * part * run->timing.prompt_tokens_per_second;
     }
     return 0;
 }
@@ -130,8 +210,10 @@ double pl_choose_seconds(const struct pl_choice *choice, double pace, uint32_t r
     double parameters = (double)choice->row->params_total;
     double bytes = parameters * PL_CHOOSE_PARAMETER_BYTES;
     bool known = choice->decode.source != PL_SOURCE_UNKNOWN && choice->decode.low > 0;
-    double decode = known ? choice->decode.low : PL_CHOOSE_READ_BYTES / bytes;
-    double prefill = pace / (2 * parameters);
+    double decode =
+        known ? choice->decode.low
+              : PL_CHOOSE_READ_BYTES / (pl_choose_active(choice->row) * PL_CHOOSE_PARAMETER_BYTES);
+    double prefill = pace / (2 * pl_choose_active(choice->row));
     double request = (double)prompt / prefill + (double)answer / decode;
     return bytes / PL_CHOOSE_LOAD_BYTES + request * requests;
 }

@@ -7,7 +7,7 @@
 #include "ledger/ledger.h"
 #include "model/catalogue.h"
 
-#define PL_CHOICES_MAX 64
+#define PL_CHOICES_MAX 16
 
 struct pl_choice {
     const struct pl_catalogue_row *row;
@@ -16,10 +16,15 @@ struct pl_choice {
     struct pl_rate decode;
 };
 
+/* Which rows are looked at; NULL = all that are meant to write text, and whose numbers agree. */
+typedef bool pl_choose_wanted_fn(void *ctx, const struct pl_catalogue_row *row);
+
 /* Catalogue models at PL_CATALOGUE_QUANT that are safe on the machine's CPU with one slot and at
- * least PL_CHOICE_CTX_MIN tokens of context, largest first. Returns how many, or negative. */
+ * least PL_CHOICE_CTX_MIN tokens of context, as rank.h orders them, the first `limit` (at most
+ * PL_CHOICES_MAX). Returns how many, or negative. */
 #define PL_CHOICE_CTX_MIN 4096u
 int pl_choose_all(const struct pl_machine *machine, struct pl_ledger *ledger,
+                  pl_choose_wanted_fn *wanted, void *ctx, uint32_t limit,
                   struct pl_choice out[PL_CHOICES_MAX], struct pl_err *err);
 
 /* Operations a second with which this machine reads prompts: as the remembered runs on it measured,

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define PL_HOME_ROWS 6
+#define PL_HOME_LISTED 12 /* with --json */
 #define PL_HOME_BAR 40
 
 static void pl_home_bar(const struct pl_machine *m, struct pl_str *out)
@@ -116,7 +117,7 @@ static int pl_home_run(struct pl_cli *cli, struct pl_err *err)
     if (rc < 0)
         return rc;
     (void)pl_ledger_open(NULL, PL_LEDGER_READ, &ledger, NULL);
-    int n = pl_choose_all(&machine, ledger, choice, err);
+    int n = pl_choose_all(&machine, ledger, NULL, NULL, PL_HOME_LISTED, choice, err);
     (void)pl_ledger_close(ledger);
     if (n < 0)
         return n;

@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "cli/machine.h"
 #include "cli/models_catalogue.h"
+#include "cli/rank.h"
 #include "engine/llamacpp/settings.h"
 #include "measure/forecast.h"
 #include "measure/sweep.h"
@@ -17,7 +18,6 @@
 #include <unistd.h>
 
 #define PL_FITS_CONTEXT 8192u
-#define PL_FITS_DECODE 5.0 /* tokens per second below which a smaller quantisation is preferred */
 
 /* One row that fits, with what it fits as. */
 struct pl_fit {
@@ -27,7 +27,7 @@ struct pl_fit {
     struct pl_quantity steady;
     struct pl_rate decode;
     enum pl_verdict verdict;
-    double score; /* 0 = unknown */
+    struct pl_rank rank;
 };
 
 struct pl_fits {
@@ -95,11 +95,11 @@ static bool pl_fits_row(struct pl_fits *s, const struct pl_catalogue_row *row, s
             (s->ask.max_bytes > 0 && tensors > s->ask.max_bytes))
             continue;
         /* decoding reads what is stored: as much faster as it is smaller */
-        if (first > 0 && ret->decode.likely * (double)first / (double)tensors < PL_FITS_DECODE)
+        if (first > 0 && ret->decode.likely * (double)first / (double)tensors < PL_RANK_DECODE)
             continue;
         if (!pl_fits_try(s, row, s->sweep.mix[i], &fit))
             continue;
-        bool slow = fit.decode.source != PL_SOURCE_UNKNOWN && fit.decode.likely < PL_FITS_DECODE;
+        bool slow = fit.decode.source != PL_SOURCE_UNKNOWN && fit.decode.likely < PL_RANK_DECODE;
         if (first == 0 || !slow)
             *ret = fit;
         if (!slow)
@@ -114,20 +114,10 @@ static int pl_fits_compare_double(double a, double b)
     return (a < b) - (a > b);
 }
 
-static bool pl_fits_is_slow(const struct pl_fit *f)
-{
-    return f->decode.source != PL_SOURCE_UNKNOWN && f->decode.likely < PL_FITS_DECODE;
-}
-
-/* What is too slow last; then by score, unknown ones after; then the newest, the largest. */
 static int pl_fits_by_quality(const void *a, const void *b)
 {
     const struct pl_fit *x = a, *y = b;
-    int c = pl_fits_is_slow(x) - pl_fits_is_slow(y);
-    c = c != 0 ? c : pl_fits_compare_double(x->score, y->score);
-    if (c == 0 && x->row->released != NULL && y->row->released != NULL)
-        c = strcmp(y->row->released, x->row->released);
-    return c != 0 ? c : pl_fits_compare_double((double)x->file_bytes, (double)y->file_bytes);
+    return pl_rank_compare(&x->rank, &y->rank);
 }
 
 static int pl_fits_by_size(const void *a, const void *b)
@@ -186,8 +176,8 @@ static void pl_fits_text(const struct pl_fits *s, struct pl_cli *cli)
             pl_table_cell(t, "unknown");
         else
             pl_table_cell(t, "%.1f", f->decode.likely);
-        if (f->score > 0)
-            pl_table_cell(t, "%.3f", f->score);
+        if (f->rank.score > 0)
+            pl_table_cell(t, "%.3f", f->rank.score);
         else
             pl_table_cell(t, "unknown");
         pl_table_cell(t, "%s", f->row->licence != NULL ? f->row->licence : "unknown");
@@ -201,7 +191,7 @@ static void pl_fits_text(const struct pl_fits *s, struct pl_cli *cli)
                 "quality: %s of the unquantised model; models that decode fewer than %.0f tokens a "
                 "second come last\n",
                 s->n, s->looked_at, s->machine.this_system ? "" : " there", PL_QUALITY_COMMON,
-                PL_FITS_DECODE);
+                PL_RANK_DECODE);
 }
 
 static void pl_fits_json(const struct pl_fits *s, struct pl_cli *cli)
@@ -247,8 +237,8 @@ static int pl_fits_look(struct pl_fits *s, struct pl_err *err)
         s->looked_at++;
         if (!pl_fits_row(s, &row[i], &s->fit[s->n]))
             continue;
-        double score = 0;
-        s->fit[s->n++].score = pl_quality_common(row[i].id, &score) != NULL ? score : 0;
+        s->fit[s->n].rank = pl_rank_of(&row[i], s->fit[s->n].decode);
+        s->n++;
     }
     return 0;
 }

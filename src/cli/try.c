@@ -112,22 +112,63 @@ static void pl_try_bandwidth(struct pl_try *t)
         pl_cli_bandwidth_keep(&t->machine);
 }
 
-static int pl_try_choose(struct pl_try *t, struct pl_err *err)
+/* Those whose trial is short enough; for the first look those that we propose by ourselves. */
+struct pl_try_quick {
+    const struct pl_try *t;
+    double pace, seconds;
+    bool offered;
+};
+
+static double pl_try_seconds(const struct pl_try_quick *q, const struct pl_choice *c)
+{
+    return pl_choose_seconds(c, q->pace, (uint32_t)(q->t->repeats + q->t->warmups), q->t->prompt,
+                             q->t->predict);
+}
+
+static bool pl_try_is_quick(void *ctx, const struct pl_catalogue_row *row)
+{
+    const struct pl_try_quick *q = ctx;
+    const struct pl_choice choice = {.row = row};
+    return (row->offered == 1 || !q->offered) && pl_try_seconds(q, &choice) <= q->seconds;
+}
+
+/* The best that is quick; with none, the quickest that fits. */
+static int pl_try_pick(struct pl_try *t, struct pl_try_quick *q, struct pl_err *err)
 {
     static struct pl_choice choice[PL_CHOICES_MAX];
-    int rc = pl_cli_catalogue(t->cli, err);
-    int n = rc < 0 ? rc : pl_choose_all(&t->machine, t->ledger, choice, err);
-    double pace = pl_choose_pace(&t->machine, t->ledger);
-    for (int i = 0; i < n; i++) {
-        double seconds = pl_choose_seconds(&choice[i], pace, (uint32_t)(t->repeats + t->warmups),
-                                           t->prompt, t->predict);
-        if (seconds > PL_AUTO_SECONDS && i + 1 < n)
-            continue;
-        t->spec = choice[i].row->id;
-        return 0;
+    int n = pl_choose_all(&t->machine, t->ledger, pl_try_is_quick, q, PL_CHOICES_MAX, choice, err);
+    for (int i = 0; i < n && t->spec == NULL; i++) {
+        if (pl_try_seconds(q, &choice[i]) <= PL_AUTO_SECONDS)
+            t->spec = choice[i].row->id;
     }
-    if (n < 0)
-        return n;
+    double best = 0;
+    for (int i = 0; i < n && q->seconds > PL_AUTO_SECONDS; i++) {
+        double seconds = pl_try_seconds(q, &choice[i]);
+        if (t->spec == NULL || (best > 0 && seconds < best)) {
+            best = seconds;
+            t->spec = choice[i].row->id;
+        }
+    }
+    return n < 0 ? n : 0;
+}
+
+static int pl_try_choose(struct pl_try *t, struct pl_err *err)
+{
+    struct pl_try_quick q = {.t = t,
+                             .pace = pl_choose_pace(&t->machine, t->ledger),
+                             .seconds = PL_AUTO_SECONDS,
+                             .offered = true};
+    int rc = pl_cli_catalogue(t->cli, err);
+    if (rc == 0)
+        rc = pl_try_pick(t, &q, err);
+    q.offered = false;
+    if (rc == 0 && t->spec == NULL)
+        rc = pl_try_pick(t, &q, err);
+    q.seconds = PL_AUTO_SECONDS * 16;
+    if (rc == 0 && t->spec == NULL)
+        rc = pl_try_pick(t, &q, err);
+    if (rc < 0 || t->spec != NULL)
+        return rc;
     (void)pl_fail(err, -ENOMEM, "no model of the catalogue is safe in what is available now");
     return pl_exit_as(err, -ENOMEM, PL_EXIT_NO);
 }

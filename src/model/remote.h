@@ -12,11 +12,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Windows: most files that are no language model end in the first; llama-3's 7.8 MB header (128256
- * tokens, 280147 merges) in the third. */
+/* Windows, one after the other: most files that are no language model end in the first, small
+ * vocabularies in the second (Mistral's 0.7 MiB, SmolLM's 1.7), Qwen's 5.7 and Llama 3's 7.5 MiB in
+ * the third, Gemma's 15 in the fourth; see bench/remote. */
 #define PL_REMOTE_WINDOW_1 (256u << 10)
-#define PL_REMOTE_WINDOW_2 (4u << 20)
-#define PL_REMOTE_WINDOW_3 (8u << 20)
+#define PL_REMOTE_WINDOW_2 (2u << 20)
+#define PL_REMOTE_WINDOW_3 (6u << 20)
+#define PL_REMOTE_WINDOW_4 (8u << 20)
 #define PL_REMOTE_HELD_MAX (256ull << 20) /* header bytes of all parts of one model */
 #define PL_REMOTE_WAIT_S 15u              /* longest Retry-After that is waited for, once */
 

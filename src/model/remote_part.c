@@ -228,9 +228,10 @@ static int pl_part_once(struct pl_remote_part *p, uint64_t target, struct pl_err
 
 static uint64_t pl_part_window(const struct pl_remote_part *p)
 {
-    return p->len == 0                    ? PL_REMOTE_WINDOW_1
-           : p->len <= PL_REMOTE_WINDOW_1 ? PL_REMOTE_WINDOW_2
-                                          : PL_REMOTE_WINDOW_3;
+    return p->len == 0                                         ? PL_REMOTE_WINDOW_1
+           : p->len <= PL_REMOTE_WINDOW_1                      ? PL_REMOTE_WINDOW_2
+           : p->len <= PL_REMOTE_WINDOW_1 + PL_REMOTE_WINDOW_2 ? PL_REMOTE_WINDOW_3
+                                                               : PL_REMOTE_WINDOW_4;
 }
 
 int pl_remote_part_need(struct pl_remote_part *p, uint64_t n, struct pl_err *err)

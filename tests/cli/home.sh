@@ -10,6 +10,15 @@ machine big 64424509440
 machine unknown ''
 machine gpu 64424509440 ', {"pool": "gpu0", "kind": "dedicated", "capacity": 25769803776, "available": 24000000000}'
 
+# best FIRST LISTED: names of those listed whose score is higher than the first's
+best() {
+    awk -F'\t' -v first="$1" -v listed="$2" '$2 ~ /^AA-20 mean/ { score[$1] = $3 }
+        END { n = split(listed, line, "\n")
+            for (i = 1; i <= n; i++) { sub(/:q4_k_m .*/, "", line[i])
+                if ((line[i] in score) && score[line[i]] > score[first]) print line[i] } }' \
+        "$PLIMSOLL_SOURCE/data/quality.tsv"
+}
+
 run "$PLIMSOLL"
 is "exit 0" "$status" 0
 for line in Machine CPU Memory Storage Tier; do
@@ -27,7 +36,8 @@ run "$PLIMSOLL" -M "$T/big.json"
 is "another machine: exit 0" "$status" 0
 like "another machine: said" "$out" '^Machine .*not this machine'
 like "another machine: the table" "$out" '^fits +context +memory +tokens/s +licence$'
-like "another machine: the largest first" "$(grep -A1 '^fits' <<<"$out" | tail -n 1)" '^llama-3.3-70b:q4_k_m '
+first=$(sed -n '/^fits/{n;s/:q4_k_m .*//p}' <<<"$out")
+is "another machine: the best first" "$(best "$first" "$out")" ""
 like "another machine: nothing is to be run here" "$out" '^next:  plimsoll estimate .* --machine FILE'
 # what is advised is true: the settings of the table are those of the estimate
 advice=$(sed -nE 's/^next:  plimsoll (estimate .*) --machine FILE .*/\1/p' <<<"$out")
@@ -37,7 +47,7 @@ is "the advised estimate: exit 0" "$status" 0
 like "the advised estimate: safe" "$out" '^verdict +safe$'
 
 run "$PLIMSOLL" -M "$T/gpu.json"
-like "a machine with a GPU: what its CPU can do" "$out" '^llama-3.3-70b:q4_k_m '
+like "a machine with a GPU: what its CPU can do" "$out" "^$first:q4_k_m "
 like "a machine with a GPU: said" "$out" 'on the CPU alone'
 like "a machine with a GPU: next" "$out" '^next: .* -ngl 0'
 
@@ -59,7 +69,8 @@ if command -v jq >/dev/null; then
     is "--json: available is measured or derived" \
         "$(jq '.available.source | . == "measured" or . == "derived"' <<<"$out")" true
     run "$PLIMSOLL" --json -M "$T/big.json"
-    is "--json: largest first" "$(jq -r '.fits[0].model' <<<"$out")" llama-3.3-70b
+    is "--json: best first" "$(jq -r '.fits[0].model' <<<"$out")" "$first"
+    is "--json: twelve, each once" "$(jq -c '[.fits[].model] | [length, (unique | length)]' <<<"$out")" "[12,12]"
     is "--json: all of it fits" "$(jq '[.fits[] | select(.steady.high > 64424509440)] | length' <<<"$out")" 0
     run "$PLIMSOLL" --json -M "$T/unknown.json"
     is "--json: unknown is null, exit 3" "$(jq .available.bytes <<<"$out") $status" "null 3"

@@ -36,15 +36,25 @@ weights() { # ID
 if ! command -v jq >/dev/null; then
     skip "weights" "jq is not installed"
 else
+    loaded=0 archs=
     for m in $(if [ "${PLIMSOLL_FULL:-0}" = 1 ]; then rows all; else rows one; fi); do
         "$PLIMSOLL" inspect "$m" >/dev/null 2>"$T/why"
         status=$?
         if [ $status -eq 3 ]; then
             like "$m: says that it cannot tell" "$(cat "$T/why")" "cannot tell"
         else
-            if weights "$m"; then tap_result 0 "$m: weights"; else tap_result 1 "$m: weights"; fi
+            if weights "$m"; then
+                tap_result 0 "$m: weights"
+                loaded=$((loaded + 1))
+                arch=$("$PLIMSOLL" inspect "$m" --json | jq -r .model.architecture)
+                grep -qw -- "$arch" <<<"$archs" || archs="$archs $arch"
+            else
+                tap_result 1 "$m: weights"
+            fi
         fi
     done
+    diag "$loaded models of $(wc -w <<<"$archs") architectures loaded"
+    ok "forty models of twenty architectures at least" test "$loaded" -ge 40 -a "$(wc -w <<<"$archs")" -ge 20
 fi
 
 types() { # GHOST TYPE: "name type" per tensor
@@ -53,7 +63,7 @@ types() { # GHOST TYPE: "name type" per tensor
         sed -E 's/^([^ ]+) [^ ]+ .*-> .*\(([a-zA-Z0-9_]+)\)$/\1 \2/; s/^([^ ]+ [^ ]+) .*/\1/'
 }
 models="qwen3-30b-a3b granite-4.0-h-1b lfm2-350m gpt-oss-20b gemma-3-1b deepseek-v2-lite phi-3-mini-4k mixtral-8x7b
-    falcon-h1-0.5b qwen3.5-0.8b olmoe-1b-7b all-minilm-l6-v2"
+    falcon-h1-0.5b qwen3.5-0.8b olmoe-1b-7b all-minilm-l6-v2 rwkv7-world-0.4b kimi-linear-48b-a3b"
 mixes="Q8_0 Q6_K Q5_K_M Q4_K_M Q4_K_S Q3_K_M Q2_K IQ4_XS IQ3_M"
 most= # mixes for some models; every architecture gets a few (tests/conformance/ghost.sh: dense ones)
 if [ "${PLIMSOLL_FULL:-0}" = 1 ]; then

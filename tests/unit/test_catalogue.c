@@ -65,16 +65,28 @@ static void file_lengths(void **state)
         const char *id, *quant;
         uint64_t bytes;
     } known[] = {
-        {"qwen2.5-7b",      "q4_k_m", 4683073536},
-        {"qwen2.5-7b",      "q3_k_m", 3808391872},
-        {"qwen3-8b",        "q4_k_m", 5027783488},
-        {"qwen3-4b",        "q4_k_m", 2497281120},
-        {"llama-3.1-8b",    "q4_k_m", 4920734272},
-        {"smollm2-135m",    "q4_k_m", 105454432 },
-        {"mistral-7b-v0.3", "q4_k_m", 4372812000},
-        {"mistral-7b-v0.3", "q8_0",   7702565088},
-        {"mistral-7b-v0.3", "iq2_m",  2504249568},
-        {"mistral-7b-v0.3", "q3_k_s", 3168522464},
+        {"qwen2.5-7b",            "q4_k_m", 4683073536 },
+        {"qwen2.5-7b",            "q3_k_m", 3808391872 },
+        {"qwen3-8b",              "q4_k_m", 5027783488 },
+        {"qwen3-4b",              "q4_k_m", 2497281120 },
+        {"llama-3.1-8b",          "q4_k_m", 4920734272 },
+        {"qwen3-4b-2507",         "q4_k_m", 2497281120 },
+        {"qwen3-30b-a3b",         "q4_k_m", 18556686336},
+        {"qwen2.5-vl-3b",         "q4_k_m", 1929901056 },
+        {"granite-4.1-8b",        "q4_k_m", 5347914400 },
+        {"granite-4.0-350m",      "q4_k_m", 236985760  },
+        {"ministral-3-8b",        "q4_k_m", 5198911904 },
+        {"gemma-3-4b",            "q4_k_m", 2489757856 },
+        {"gemma-4-31b",           "q4_0",   17651001568},
+        {"gemma-4-26b-a4b",       "q4_0",   14439363584},
+        {"gemma-4-12b",           "q4_0",   6975877728 },
+        {"multilingual-e5-small", "f16",    241873728  },
+        {"bge-reranker-v2-m3",    "f16",    1159776896 },
+        {"smollm2-135m",          "q4_k_m", 105454432  },
+        {"mistral-7b-v0.3",       "q4_k_m", 4372812000 },
+        {"mistral-7b-v0.3",       "q8_0",   7702565088 },
+        {"mistral-7b-v0.3",       "iq2_m",  2504249568 },
+        {"mistral-7b-v0.3",       "q3_k_s", 3168522464 },
     };
     (void)state;
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
