@@ -210,7 +210,9 @@ static int pl_try_admit(struct pl_try *t, struct pl_err *err)
     const struct pl_judgement *j = &t->forecast.judgement;
     bool force = pl_cli_opt(t->cli, "force")->given;
     bool refused = j->verdict == PL_VERDICT_DOES_NOT_FIT || j->verdict == PL_VERDICT_CANNOT_TELL;
-    if (t->prompt + t->predict > t->forecast.resolved.n_ctx_seq) {
+    /* a batch of embeddings is cut to what fits it, and has no answer */
+    if (!t->forecast.resolved.embedding &&
+        t->prompt + t->predict > t->forecast.resolved.n_ctx_seq) {
         (void)pl_fail(err, -EINVAL,
                       "a slot holds %llu tokens: prompt %llu and answer %llu do not fit",
                       (unsigned long long)t->forecast.resolved.n_ctx_seq,

@@ -45,6 +45,7 @@ struct pl_footprint {
     uint32_t n_pool;
     char fitted[PL_FOOTPRINT_TEXT_MAX]; /* what was left open and is decided here; "" = nothing */
     char text[PL_FOOTPRINT_TEXT_MAX];   /* of a `why` with figures; a copy's points here still */
+    bool projector_hears;               /* it takes sound alone */
     char projector[PL_FOOTPRINT_TEXT_MAX]; /* the same, of the projector; "" = none */
 };
 

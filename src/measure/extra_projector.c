@@ -107,11 +107,13 @@ static struct pl_quantity pl_projector_own(const struct pl_projector_bytes *b, b
 
 /* In one clause, with figures. */
 static void pl_projector_text(const struct pl_model *m, const struct pl_settings *s,
-                              const struct pl_projector_bytes *b, char *buf, size_t size)
+                              const struct pl_projector_bytes *b, char *buf, size_t size,
+                              bool *hears)
 {
     struct pl_projector p;
     if (pl_projector_read(m, 0, s, &p, NULL) < 0)
         return;
+    *hears = p.kind->of == PL_OF_AUDIO;
     const double mib = (double)PL_MIB;
     (void)pl_fmt(buf, size, "%.24s: tensors of %.1f MiB, %s %.1f MiB for %llu x %llu%s",
                  p.kind->name, (double)b->weights / mib, b->followed ? "computed in" : "about",
@@ -164,7 +166,7 @@ int pl_extra_projector(struct pl_forecast *f, const struct pl_llamacpp_host *hos
         rc = pl_projector_sum(m, &f->settings, d, &b, err);
     if (rc == 0) {
         pl_projector_text(m, &f->settings, &b, f->footprint.projector,
-                          sizeof(f->footprint.projector));
+                          sizeof(f->footprint.projector), &f->footprint.projector_hears);
         pl_projector_pools(f, host, d, &b);
     }
     (void)pl_model_free(m);

@@ -87,24 +87,64 @@ static double pl_median(double *v, uint32_t n, double *ret_spread)
     return median;
 }
 
+/* One timed request of the kind that is served. */
+static int pl_trial_ask(struct pl_trial *t, bool warm, struct pl_timing *ret, struct pl_err *err)
+{
+    const struct pl_trial_options *o = t->o;
+    const struct pl_resolved *r = &t->f->resolved;
+    if (!r->embedding)
+        return pl_server_complete(t->server, o->prompt_tokens, warm ? 1 : o->predict_tokens,
+                                  o->stop, ret, err);
+    uint64_t most = r->n_ubatch < r->n_ctx_seq ? r->n_ubatch : r->n_ctx_seq;
+    uint64_t tokens = o->prompt_tokens + 8 < most ? o->prompt_tokens : most > 8 ? most - 8 : 1;
+    if (warm && r->pooling == PL_POOLING_RANK) {
+        int rc = pl_server_rank(t->server, o->stop, err);
+        if (rc < 0)
+            return rc;
+    }
+    return pl_server_embed(t->server, tokens, o->stop, ret, err);
+}
+
+/* A projector's buffers are used by a picture, or a sound. What the engine refuses (a ghost's
+ * vocabulary lacks the marks around it) is said, and not measured. */
+static int pl_trial_show(struct pl_trial *t, struct pl_err *err)
+{
+    struct pl_err why = {0};
+    if (t->f->settings.mmproj == NULL)
+        return 0;
+    bool sound = t->f->footprint.projector_hears;
+    pl_trial_say(t, sound ? "a second of sound" : "a picture");
+    int rc = pl_server_show(t->server, sound, t->o->stop, &why);
+    if (rc == -EINVAL) {
+        pl_trial_say(t, why.what);
+        return 0;
+    }
+    if (rc < 0 && err != NULL)
+        *err = why;
+    return rc;
+}
+
 static int pl_trial_speed(struct pl_trial *t, struct pl_err *err)
 {
     double prompt[PL_REPEATS_MAX], predicted[PL_REPEATS_MAX], first[PL_REPEATS_MAX];
     const struct pl_trial_options *o = t->o;
     uint32_t n = o->repeats < PL_REPEATS_MAX ? o->repeats : PL_REPEATS_MAX;
     char what[96];
+    bool embeds = t->f->resolved.embedding;
+    uint64_t asked = o->prompt_tokens;
     for (uint32_t i = 0; i < o->warmups + n; i++) {
         struct pl_timing timing = {0};
         bool warm = i < o->warmups;
         (void)PL_FMT(what, "%s %u of %u: prompt of %llu tokens, answer of %llu",
                      warm ? "warm-up" : "repeat", warm ? i + 1 : i - o->warmups + 1,
                      warm ? o->warmups : n, (unsigned long long)o->prompt_tokens,
-                     (unsigned long long)o->predict_tokens);
+                     (unsigned long long)(embeds ? 0 : o->predict_tokens));
         pl_trial_say(t, what);
-        int rc = pl_server_complete(t->server, o->prompt_tokens, warm ? 1 : o->predict_tokens,
-                                    o->stop, &timing, err);
+        int rc = pl_trial_ask(t, warm, &timing, err);
         if (rc < 0)
             return rc;
+        if (embeds)
+            asked = timing.prompt_tokens;
         if (warm)
             continue;
         prompt[i - o->warmups] = timing.prompt_tokens_per_second;
@@ -114,8 +154,8 @@ static int pl_trial_speed(struct pl_trial *t, struct pl_err *err)
     struct pl_run *r = t->run;
     double unused = 0;
     r->repeats = n;
-    r->timing.prompt_tokens = o->prompt_tokens;
-    r->timing.predicted_tokens = o->predict_tokens;
+    r->timing.prompt_tokens = asked;
+    r->timing.predicted_tokens = embeds ? 0 : o->predict_tokens;
     if (n > 0) {
         r->timing.prompt_tokens_per_second = pl_median(prompt, n, &r->prompt_spread);
         r->timing.predicted_tokens_per_second = pl_median(predicted, n, &r->predicted_spread);
@@ -247,7 +287,7 @@ static void pl_trial_parts(struct pl_trial *t)
     }
     if (!pl_known(hot) || e->weights_other.known)
         buffers += e->weights_other.bytes;
-    if (all)
+    if (all && t->f->settings.mmproj == NULL)
         part[PL_PART_RUNTIME] = pl_trial_rest(t, anon, buffers);
     r->measured_total = PL_QUANTITY_UNKNOWN("the mapped weights could not be measured");
     if (pl_known(hot))
@@ -338,6 +378,8 @@ static int pl_trial_serve(struct pl_trial *t, struct pl_err *err)
         rc = pl_server_check(&t->run->report, &t->f->resolved, err);
     if (rc == 0)
         rc = pl_proc_sample(&t->root, pl_server_pid(t->server), &t->run->baseline, err);
+    if (rc == 0)
+        rc = pl_trial_show(t, err);
     if (rc == 0)
         rc = pl_trial_speed(t, err);
     if (rc == 0)

@@ -156,8 +156,7 @@ static int pl_answer_check(const struct pl_answer *a, long status, uint64_t prom
     return code < 0 ? pl_exit_as(err, code, PL_EXIT_ENVIRONMENT) : 0;
 }
 
-/* The size of the vocabulary, from the log. */
-static int pl_server_vocab(struct pl_server *srv, uint64_t *ret, struct pl_err *err)
+int pl_server_vocab(struct pl_server *srv, uint64_t *ret, struct pl_err *err)
 {
     (void)pthread_mutex_lock(&srv->words.lock);
     *ret = srv->words.log.n_vocab;

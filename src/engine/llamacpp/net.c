@@ -46,6 +46,12 @@ static int pl_net_arch(const struct pl_model *m, struct pl_net *net, struct pl_e
     case PL_MEMORY_BORROWED:
         return pl_net_cannot(err, m->arch, "is a draft: it runs only beside its target", NULL);
     case PL_MEMORY_REFUSED:
+        if (pl_streq(m->arch, "clip")) {
+            int rc =
+                pl_net_cannot(err, m->arch, "is a projector: it runs only beside its model", NULL);
+            (void)pl_hint(err, "estimate that model with --mmproj FILE");
+            return rc;
+        }
         return pl_net_cannot(err, m->arch, "is named by llama.cpp and never loaded", NULL);
     case PL_MEMORY_UNKNOWN:
         return pl_net_cannot(err, m->arch, "has a memory that is not known here", NULL);

@@ -63,6 +63,18 @@ int pl_server_complete(struct pl_server *srv, uint64_t prompt_tokens, uint64_t p
                        const volatile sig_atomic_t *stop, struct pl_timing *ret,
                        struct pl_err *err);
 
+/* An embedding of exactly `tokens` tokens, which fit one physical batch; timed as a prompt without
+ * an answer. Errors as above; -EINVAL: the engine refuses it. */
+int pl_server_embed(struct pl_server *srv, uint64_t tokens, const volatile sig_atomic_t *stop,
+                    struct pl_timing *ret, struct pl_err *err);
+
+/* Two short documents, ranked. */
+int pl_server_rank(struct pl_server *srv, const volatile sig_atomic_t *stop, struct pl_err *err);
+
+/* A small picture, or a second of sound, for a model with a projector; one token of answer. */
+int pl_server_show(struct pl_server *srv, bool sound, const volatile sig_atomic_t *stop,
+                   struct pl_err *err);
+
 pid_t pl_server_pid(const struct pl_server *srv); /* 0 once it has ended */
 int pl_server_pidfd(const struct pl_server *srv); /* readable once it has ended */
 uint16_t pl_server_port(const struct pl_server *srv);

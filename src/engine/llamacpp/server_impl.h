@@ -52,6 +52,9 @@ struct pl_server {
 /* Picks a port when none is forced, starts the program and its reader. */
 int pl_server_launch(struct pl_server *srv, struct pl_err *err);
 
+/* The size of the vocabulary, from the log. */
+int pl_server_vocab(struct pl_server *srv, uint64_t *ret, struct pl_err *err);
+
 /* Whether it has ended; then all it said has been read. */
 bool pl_server_ended(struct pl_server *srv);
 
