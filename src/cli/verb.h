@@ -62,7 +62,7 @@ struct pl_opt_value {
 struct pl_cli {
     const struct pl_verb *verb;
     struct pl_opt_value value[PL_OPTS_MAX]; /* by index in verb->opts */
-    const char *arg[PL_ARGS_MAX + 1]; /* NULL-ended */
+    const char *arg[PL_ARGS_MAX + 1];       /* NULL-ended */
     uint32_t n_arg;
     struct pl_settings settings;     /* from the engine flags and LLAMA_ARG_* */
     const struct pl_engine *engine;  /* that --engine names, where its flags are in `values`; NULL:
