@@ -155,6 +155,8 @@ void pl_search_run(struct pl_search *s)
             continue;
         }
         uint32_t item = s->list[s->p->first[c] + x->next++];
+        if (s->best->nodes == s->stop_at && s->stop_at > 0)
+            return;
         s->best->nodes++;
         if (s->best->nodes % PL_ASK_EVERY == 0 && s->limits != NULL && s->limits->expired != NULL &&
             s->limits->expired(s->limits->ctx)) {

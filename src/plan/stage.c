@@ -3,7 +3,10 @@
 
 #include <string.h>
 
-#define PL_RATIO_BITS 40u /* of the headroom ratios between which the best is looked for */
+#define PL_AIMS 6u          /* targets before any choice at all will do */
+#define PL_AIM_STEP 512     /* the second target lies such a part below the bound */
+#define PL_SHORT_LOOK 3000u /* nodes */
+#define PL_RATIO_BITS 40u   /* of the headroom ratios between which the best is looked for */
 #define PL_RATIO_ENOUGH 9u
 
 /* Price-based: an item whose best plan misses a threshold is in no plan that matters. won: leave
@@ -161,6 +164,59 @@ static void pl_stage_once(struct pl_search *s)
         pl_stage_search(s, pl_bound_of(s));
 }
 
+/* Leaves out items by the tests, then searches. False: the tests close it without a search. */
+static bool pl_stage_fixed(struct pl_search *s)
+{
+    for (uint32_t t = 0; t < s->n_test; t++)
+        pl_test_rest(s, &s->test[t]);
+    for (uint32_t t = 0; t < s->n_test; t++)
+        pl_fix(s, &s->test[t]);
+    if (!pl_all_have(s))
+        return false;
+    for (uint32_t t = 0; t < s->n_test; t++)
+        pl_test_rest(s, &s->test[t]);
+    return true;
+}
+
+static void pl_stage_aim(struct pl_search *s, int64_t target)
+{
+    for (uint32_t t = 0; t < s->n_test; t++) {
+        struct pl_test *x = &s->test[t];
+        if (x->goal == (int32_t)s->now)
+            x->threshold = (pl_wide)target * ((pl_wide)1 << x->shift);
+    }
+}
+
+/* A sum: aimed at from above. A target near the bound prunes most; what it finds is then improved
+ * to the best, and when it finds nothing the next target lies farther below. */
+static void pl_stage_aimed(struct pl_search *s, const bool *keep)
+{
+    pl_arrange(s);
+    if (!pl_all_have(s) || !pl_stage_tests(s) || !pl_all_have(s))
+        return;
+    int64_t bound = pl_bound_of(s), least = s->best->best[s->now] + 1, below = 0;
+    for (uint32_t round = 0; !s->expired; round++) {
+        int64_t target = bound - below;
+        bool last = s->best->feasible ? target <= least : round > PL_AIMS;
+        if (s->best->feasible && last)
+            target = least;
+        memcpy(s->off, keep, s->p->n_item * sizeof(*keep));
+        if (!last || s->best->feasible)
+            pl_stage_aim(s, target);
+        else
+            for (uint32_t t = 0; t < s->n_test; t++)
+                s->test[t].threshold = s->test[t].goal == (int32_t)s->now ? -((pl_wide)1 << 125)
+                                                                          : s->test[t].threshold;
+        s->found = false;
+        if (pl_stage_fixed(s))
+            pl_stage_search(s, bound);
+        if (s->found || last)
+            return;
+        bound = s->expired ? bound : target - 1;
+        below = below == 0 ? 1 + (bound < 0 ? -bound : bound) / PL_AIM_STEP : 4 * below;
+    }
+}
+
 /* The largest least headroom: the ratio is enclosed by halving, any choice above the middle raising
  * the lower end to its own ratio; then nothing strictly above the incumbent is proved, exactly. */
 static void pl_stage_headroom(struct pl_search *s, const bool *keep)
@@ -186,6 +242,27 @@ static void pl_stage_headroom(struct pl_search *s, const bool *keep)
     memcpy(s->room, room, sizeof(room));
 }
 
+/* Is there a best choice with the items that are left? A short look with the prices at hand; if
+ * that does not settle it, a search with prices made for these items. */
+static void pl_order_try(struct pl_search *s, bool *ret_priced)
+{
+    s->found = false;
+    for (uint32_t t = 0; t < s->n_test; t++) {
+        pl_test_rest(s, &s->test[t]);
+        if (pl_test_root(s, &s->test[t]) < s->test[t].threshold)
+            return;
+    }
+    s->stop_at = s->best->nodes + PL_SHORT_LOOK;
+    pl_stage_search(s, INT64_MAX);
+    bool settled = s->found || s->best->nodes < s->stop_at || s->expired;
+    s->stop_at = 0;
+    if (settled)
+        return;
+    *ret_priced = true;
+    if (pl_stage_tests(s) && pl_all_have(s))
+        pl_stage_search(s, INT64_MAX);
+}
+
 /* The first choice in file order among the best: component by component, its first item with which
  * all terms can still be reached. The incumbent is such a choice. */
 static void pl_stage_order(struct pl_search *s)
@@ -197,24 +274,26 @@ static void pl_stage_order(struct pl_search *s)
     bool *off = s->spare;
     for (uint32_t c = 0; c < p->n_component && !s->expired; c++) {
         for (uint32_t i = p->first[c]; i < p->first[c + 1] && !s->expired; i++) {
-            uint32_t now = s->best->choice[c];
-            if (i == now)
+            bool priced = false;
+            if (i == s->best->choice[c])
                 break;
             if (s->off[i])
                 continue;
             memcpy(off, s->off, p->n_item * sizeof(*off));
             for (uint32_t k = p->first[c]; k < p->first[c + 1]; k++)
                 s->off[k] = k != i;
-            s->found = false;
-            for (uint32_t t = 0; t < s->n_test; t++)
-                pl_test_rest(s, &s->test[t]);
-            pl_stage_search(s, INT64_MAX);
+            pl_order_try(s, &priced);
             memcpy(s->off, off, p->n_item * sizeof(*off));
             if (s->found)
                 break;
+            s->off[i] = true;
+            if (priced && !pl_stage_tests(s))
+                return;
         }
         for (uint32_t k = p->first[c]; k < p->first[c + 1]; k++)
             s->off[k] = k != s->best->choice[c];
+        if (s->found && !pl_stage_tests(s))
+            return;
     }
 }
 
@@ -228,6 +307,8 @@ void pl_stage_solve(struct pl_search *s, bool *keep)
         pl_stage_headroom(s, keep);
     else if (kind == PL_STAGE_ORDER && s->best->feasible)
         pl_stage_order(s);
+    else if (kind == PL_STAGE_SUM)
+        pl_stage_aimed(s, keep);
     else
         pl_stage_once(s);
     memcpy(s->off, keep, s->p->n_item * sizeof(*keep));
