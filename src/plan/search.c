@@ -130,7 +130,7 @@ static bool pl_leaf(struct pl_walk *w)
         if (x->goal == (int32_t)s->now)
             x->threshold = (pl_wide)(s->best->best[s->now] + 1) * ((pl_wide)1 << x->shift);
     }
-    return stage->kind == PL_STAGE_SUM; /* else the first will do */
+    return stage->kind == PL_STAGE_SUM && !s->first; /* else the first will do */
 }
 
 void pl_search_run(struct pl_search *s)

@@ -38,6 +38,7 @@ struct pl_search {
     struct pl_walk *walk;
     uint64_t full[PL_LINES_MAX]; /* room that load orders have, whatever headroom is aimed at */
     bool *spare;                 /* by item: of pl_stage_order */
+    bool first;                  /* one choice is enough */
     uint64_t stop_at;            /* nodes of the solution at which a search ends; 0 = none */
     bool found;                  /* a choice was accepted since it was cleared */
     bool expired;

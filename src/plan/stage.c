@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define PL_AIMS 6u          /* targets before any choice at all will do */
+#define PL_AIM_NODES 20000u /* of the first target; twice as many of each next one */
 #define PL_AIM_STEP 512     /* the second target lies such a part below the bound */
 #define PL_SHORT_LOOK 3000u /* nodes */
 #define PL_RATIO_BITS 40u   /* of the headroom ratios between which the best is looked for */
@@ -187,33 +187,62 @@ static void pl_stage_aim(struct pl_search *s, int64_t target)
     }
 }
 
+/* One search for a sum of at least target, of at most `nodes` (0: to its end). True: settled,
+ * either found and improved to the best, or there is none. */
+static bool pl_stage_try(struct pl_search *s, const bool *keep, int64_t target, uint64_t nodes,
+                         int64_t bound)
+{
+    memcpy(s->off, keep, s->p->n_item * sizeof(*keep));
+    pl_stage_aim(s, target);
+    s->found = false;
+    s->stop_at = nodes > 0 ? s->best->nodes + nodes : 0;
+    if (pl_stage_fixed(s))
+        pl_stage_search(s, bound);
+    bool capped = s->stop_at > 0 && s->best->nodes >= s->stop_at;
+    s->stop_at = 0;
+    return !capped && !s->expired;
+}
+
+/* Any choice at all: the sum nearest to its bound at once, or the first that comes. */
+static void pl_stage_any(struct pl_search *s, const bool *keep, int64_t bound)
+{
+    (void)pl_stage_try(s, keep, bound, PL_AIM_NODES, bound);
+    if (s->found || s->expired)
+        return;
+    memcpy(s->off, keep, s->p->n_item * sizeof(*keep));
+    for (uint32_t t = 0; t < s->n_test; t++) {
+        if (s->test[t].goal == (int32_t)s->now)
+            s->test[t].threshold = -((pl_wide)1 << 125);
+    }
+    s->first = true;
+    if (pl_stage_fixed(s))
+        pl_stage_search(s, bound);
+    s->first = false;
+}
+
 /* A sum: aimed at from above. A target near the bound prunes most; what it finds is then improved
- * to the best, and when it finds nothing the next target lies farther below. */
+ * to the best, and when it finds nothing, or not soon, the next target lies farther below. */
 static void pl_stage_aimed(struct pl_search *s, const bool *keep)
 {
     pl_arrange(s);
     if (!pl_all_have(s) || !pl_stage_tests(s) || !pl_all_have(s))
         return;
-    int64_t bound = pl_bound_of(s), least = s->best->best[s->now] + 1, below = 0;
-    for (uint32_t round = 0; !s->expired; round++) {
-        int64_t target = bound - below;
-        bool last = s->best->feasible ? target <= least : round > PL_AIMS;
-        if (s->best->feasible && last)
-            target = least;
-        memcpy(s->off, keep, s->p->n_item * sizeof(*keep));
-        if (!last || s->best->feasible)
-            pl_stage_aim(s, target);
-        else
-            for (uint32_t t = 0; t < s->n_test; t++)
-                s->test[t].threshold = s->test[t].goal == (int32_t)s->now ? -((pl_wide)1 << 125)
-                                                                          : s->test[t].threshold;
-        s->found = false;
-        if (pl_stage_fixed(s))
-            pl_stage_search(s, bound);
-        if (s->found || last)
+    int64_t bound = pl_bound_of(s), below = 0;
+    uint64_t nodes = PL_AIM_NODES;
+    if (!s->best->feasible)
+        pl_stage_any(s, keep, bound);
+    while (s->best->feasible && !s->expired) {
+        int64_t target = bound - below, least = s->best->best[s->now] + 1;
+        bool last = target <= least;
+        if (least > bound)
             return;
-        bound = s->expired ? bound : target - 1;
+        bool settled = pl_stage_try(s, keep, last ? least : target, last ? 0 : nodes, bound);
+        if (settled && (s->found || last))
+            return;
+        if (settled)
+            bound = target - 1;
         below = below == 0 ? 1 + (bound < 0 ? -bound : bound) / PL_AIM_STEP : 4 * below;
+        nodes *= 2;
     }
 }
 
