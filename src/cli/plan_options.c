@@ -72,6 +72,15 @@ static bool pl_option_pools(struct pl_enumerate *e, const struct pl_footprint *f
     return true;
 }
 
+static bool pl_has_device(const struct pl_machine *m)
+{
+    for (uint32_t i = 0; i < m->n_pool; i++) {
+        if (m->pool[i].kind == PL_POOL_DEDICATED || pl_starts(m->pool[i].name, "gpu"))
+            return true;
+    }
+    return false;
+}
+
 /* One setting of one model: a forecast, and an option when it can be told. */
 static int pl_enumerate_one(struct pl_enumerate *e, const struct pl_settings *s, uint64_t context,
                             uint64_t slots)
@@ -100,6 +109,8 @@ static int pl_enumerate_one(struct pl_enumerate *e, const struct pl_settings *s,
                             .first_token_us = d->first_token_us,
                             .context = context,
                             .slots = slots,
+                            .layers_wanted = pl_has_device(e->machine) ? 1 : 0,
+                            .layers = s->n_gpu_layers != 0,
                             .model_bytes =
                                 d->model_bytes > 0 ? d->model_bytes : e->model->file_bytes,
                             .model = d->model,
@@ -158,16 +169,10 @@ static int pl_candidate_flags(struct pl_enumerate *e, const struct pl_stack_cand
         }
         at += took;
     }
+    /* a prompt cache grows to its limit, 8 GiB by default: in a plan it is asked for by a flag */
+    if (s->cache_ram_mib == PL_CACHE_RAM_UNSET)
+        s->cache_ram_mib = 0;
     return 0;
-}
-
-static bool pl_has_device(const struct pl_machine *m)
-{
-    for (uint32_t i = 0; i < m->n_pool; i++) {
-        if (m->pool[i].kind == PL_POOL_DEDICATED || pl_starts(m->pool[i].name, "gpu"))
-            return true;
-    }
-    return false;
 }
 
 /* Every setting of a model: cache types, offload, slots, contexts; the preferred first. */
@@ -214,8 +219,8 @@ static int pl_enumerate_model(struct pl_enumerate *e)
     return rc;
 }
 
-/* The catalogue's score, when every candidate of the component that says none itself is scored by
- * the same benchmark: scores of different ones are not on one scale. */
+/* The catalogue's score in thousandths, when no candidate of the component says one itself and all
+ * are scored by the same benchmark: scores of different ones are not on one scale. */
 static void pl_catalogue_quality(struct pl_enumerate *e, uint32_t component, uint32_t from)
 {
     const char *benchmark = NULL;
@@ -223,7 +228,9 @@ static void pl_catalogue_quality(struct pl_enumerate *e, uint32_t component, uin
     const struct pl_stack_component *c = &e->stack->component[component];
     for (uint32_t k = 0; k < c->n_candidate; k++) {
         const struct pl_stack_candidate *d = &c->candidate[k];
-        if (d->quality_known || d->declared)
+        if (d->quality_known)
+            return; /* whose scale is not known */
+        if (d->declared)
             continue;
         char id[200];
         (void)PL_FMT(id, "%.190s", d->model);
@@ -239,7 +246,7 @@ static void pl_catalogue_quality(struct pl_enumerate *e, uint32_t component, uin
         struct pl_option *o = &e->option[i];
         if (o->quality_known || c->candidate[o->candidate].declared)
             continue;
-        o->quality = (int64_t)llround(score[o->candidate]);
+        o->quality = (int64_t)llround(1000.0 * score[o->candidate]);
         o->quality_known = true;
     }
 }

@@ -84,9 +84,11 @@ const char *pl_plan_why(const struct pl_problem *p, const struct pl_active *acti
     uint32_t last = PL_NOTHING;
     for (uint32_t i = p->first[component]; i < p->first[component + 1]; i++) {
         const struct pl_item *x = &p->item[i];
-        if (!pl_better(p, x, now) || x->option == last)
+        if (!pl_better(p, x, now) || p->option[x->option].candidate == last ||
+            (now->option != PL_NOTHING &&
+             p->option[x->option].candidate == p->option[now->option].candidate))
             continue;
-        last = x->option;
+        last = p->option[x->option].candidate; /* its preferred setting stands for it */
         if (!pl_against(p, active, choice, i, why, sizeof(why)))
             (void)PL_FMT(why, "it fits, but what ranks higher in the objective would lose");
         if (n < PL_WHY_REASONS)
