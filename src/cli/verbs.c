@@ -2,21 +2,10 @@
 #include "cli/verbs.h"
 
 const struct pl_verb *const pl_verbs[] = {
-    &pl_verb_assess,
-    &pl_verb_inspect,
-    &pl_verb_estimate,
-    &pl_verb_try,
-    &pl_verb_pull,
-    &pl_verb_plan,
-    &pl_verb_config,
-    &pl_verb_ghost,
-    &pl_verb_models,
-    &pl_verb_runs,
-    &pl_verb_why,
-    &pl_verb_run,
-    &pl_verb_machines,
-    &pl_verb_doctor,
-    &pl_verb_completion,
-    &pl_verb_version,
-    0,
+    &pl_verb_assess,     &pl_verb_inspect,  &pl_verb_estimate,
+    &pl_verb_try,        &pl_verb_pull,     &pl_verb_plan,
+    &pl_verb_config,     &pl_verb_ghost,    &pl_verb_models,
+    &pl_verb_runs,       &pl_verb_why,      &pl_verb_run,
+    &pl_verb_attach,     &pl_verb_machines, &pl_verb_doctor,
+    &pl_verb_completion, &pl_verb_version,  0,
 };

@@ -18,6 +18,7 @@ extern const struct pl_verb pl_verb_plan;
 extern const struct pl_verb pl_verb_runs;
 extern const struct pl_verb pl_verb_why;
 extern const struct pl_verb pl_verb_run;
+extern const struct pl_verb pl_verb_attach;
 extern const struct pl_verb pl_verb_try;
 extern const struct pl_verb pl_verb_version;
 

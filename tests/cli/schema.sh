@@ -53,6 +53,10 @@ for machine in '' "--machine=$T/unknown.json"; do
         "$python" "$validate" "$schemas/home.json" "$T/.out"
 done
 
+if offers attach; then
+    valid "attach" attach $$
+fi
+
 if offers run; then
     "$PLIMSOLL" run --json --no-ledger -- sh -c 'exit 3' 2>"$T/wrapped" >"$T/wrapped.out"
     sed -n '/^{$/,$p' "$T/wrapped" >"$T/document"
