@@ -36,8 +36,10 @@ struct pl_yreader {
     const struct pl_ynode *root;
 };
 
-static int pl_yfailv(struct pl_err *err, int code, const char *file, uint32_t line, uint32_t col,
-                     const char *fmt, va_list ap)
+__attribute__((format(printf, 6, 0))) static int pl_yfailv(struct pl_err *err, int code,
+                                                           const char *file, uint32_t line,
+                                                           uint32_t col, const char *fmt,
+                                                           va_list ap)
 {
     char what[PL_ERR_WHAT_MAX];
     (void)vsnprintf(what, sizeof(what), fmt, ap);

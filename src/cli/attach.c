@@ -130,7 +130,7 @@ static void pl_attach_model(struct pl_attach *a)
     if (!PL_FMT(path, "/proc/%d/%s%s", (int)a->pid, at, m) ||
         pl_model_open(path, &a->model, &soft) < 0)
         return;
-    a->has_forecast = pl_cli_machine(NULL, &a->machine, &soft) == 0 &&
+    a->has_forecast = pl_cli_machine_brief(&a->machine, &soft) == 0 &&
                       pl_forecast_make(a->model, &a->command.settings, &a->machine, NULL, NULL,
                                        NULL, &a->forecast, &soft) == 0;
 }

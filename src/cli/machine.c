@@ -86,7 +86,7 @@ void pl_cli_bandwidth_keep(struct pl_machine *m)
     ledger = pl_ledger_close(ledger);
 }
 
-int pl_cli_machine(const char *file, struct pl_machine *ret, struct pl_err *err)
+static int pl_cli_assess(const char *file, bool brief, struct pl_machine *ret, struct pl_err *err)
 {
     char dir[PL_PATH_TEXT_MAX];
     if (file != NULL && !pl_is_capture(file))
@@ -94,8 +94,19 @@ int pl_cli_machine(const char *file, struct pl_machine *ret, struct pl_err *err)
     struct pl_assess_options options = {.root = file,
                                         .model_dir = pl_cli_model_dir(dir),
                                         .sampler = PL_CLI_SELF,
-                                        .remembered = pl_cli_bandwidth_remembered};
+                                        .remembered = pl_cli_bandwidth_remembered,
+                                        .brief = brief};
     return pl_assess(&options, ret, err);
+}
+
+int pl_cli_machine(const char *file, struct pl_machine *ret, struct pl_err *err)
+{
+    return pl_cli_assess(file, false, ret, err);
+}
+
+int pl_cli_machine_brief(struct pl_machine *ret, struct pl_err *err)
+{
+    return pl_cli_assess(NULL, true, ret, err);
 }
 
 int pl_cli_machine_asked(const struct pl_cli *cli, struct pl_machine *ret, struct pl_err *err)
@@ -120,7 +131,7 @@ int pl_cli_machine_asked(const struct pl_cli *cli, struct pl_machine *ret, struc
             rc = pl_cli_machine(path, ret, err);
     } else {
         rc = device->given ? pl_device_machine(device->text, ram->u, ret, err)
-                           : pl_cli_machine(file->text, ret, err);
+                           : pl_cli_assess(file->text, file->text == NULL, ret, err);
     }
     return rc == 0 && cli->settings.rpc != NULL ? pl_llamacpp_rpc(cli->settings.rpc, ret, err) : rc;
 }

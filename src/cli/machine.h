@@ -13,6 +13,8 @@ const char *pl_cli_model_dir(char out[PL_PATH_TEXT_MAX]);
  * assesses this system, with the memory bandwidth the ledger remembers of it. struct pl_machine is
  * large: keep it off the stack. */
 int pl_cli_machine(const char *file, struct pl_machine *ret, struct pl_err *err);
+/* This system, what a forecast needs of it: in a third of the time. */
+int pl_cli_machine_brief(struct pl_machine *ret, struct pl_err *err);
 
 /* The rows of a verb's option table that say which machine it plans for; see pl_cli_machine_asked.
  */

@@ -164,7 +164,7 @@ int pl_pulling_plan(struct pl_pulling *t, struct pl_err *err)
         s->n_ctx = PL_PULL_CTX;
     if (s->cache_ram_mib == PL_CACHE_RAM_UNSET)
         s->cache_ram_mib = 0; /* as `try`, which tests it with these settings */
-    int rc = pl_cli_machine(NULL, &t->machine, err);
+    int rc = pl_cli_machine_brief(&t->machine, err);
     if (rc < 0)
         return rc;
     (void)pl_ledger_open(NULL, PL_LEDGER_READ, &t->ledger, NULL);

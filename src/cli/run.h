@@ -30,7 +30,8 @@ struct pl_running {
     struct pl_ceiling ceiling[PL_RUN_CEILINGS_MAX];
     uint32_t n_ceiling;
     /* what was known beforehand */
-    struct pl_machine machine;
+    struct pl_machine machine; /* valid when machine_read */
+    bool machine_read;
     struct pl_model *model;
     struct pl_forecast forecast;
     bool has_forecast;
@@ -57,6 +58,8 @@ struct pl_running {
 
 /* src/cli/run_admit.c: reads the command, the machine and the past. 0, or as the parts. */
 int pl_run_know(struct pl_running *r, struct pl_err *err);
+/* Reads the machine, once; false when it cannot be read. */
+bool pl_run_machine(struct pl_running *r);
 /* May it run? False: refused, with the nearest settings in r->reliefs. */
 bool pl_run_admits(struct pl_running *r);
 

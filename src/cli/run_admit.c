@@ -104,17 +104,30 @@ static void pl_run_recall(struct pl_running *r)
     enum pl_ledger_match match = PL_MATCH_NONE;
     (void)PL_FMT(like.engine, "command");
     (void)PL_FMT(like.model, "%s", r->signature);
-    (void)PL_FMT(like.machine_id, "%s", r->machine.id);
     if (r->ledger == NULL || pl_ledger_last_run(r->ledger, &like, &r->before, &match, NULL) < 0 ||
         match < PL_MATCH_MODEL || !pl_known(r->before.measured_total))
         return;
     r->has_before = true;
-    if (!r->has_forecast) {
-        uint64_t peak = r->before.measured_total.likely;
-        /* the next run of a command need not do the same work: a tenth either way */
-        r->predicted = pl_between(peak - peak / 10, peak, peak + peak / 10, PL_SOURCE_DERIVED,
-                                  "what the same command used the last time");
-    }
+    uint64_t peak = r->before.measured_total.likely;
+    /* the next run of a command need not do the same work: a tenth either way */
+    r->predicted = pl_between(peak - peak / 10, peak, peak + peak / 10, PL_SOURCE_DERIVED,
+                              "what the same command used the last time");
+}
+
+bool pl_run_machine(struct pl_running *r)
+{
+    struct pl_err soft = {0};
+    if (!r->machine_read)
+        r->machine_read = pl_cli_machine_brief(&r->machine, &soft) == 0;
+    return r->machine_read;
+}
+
+/* An unreadable machine admits what it cannot judge. */
+static int pl_run_judge(struct pl_running *r)
+{
+    pl_run_lower(r);
+    pl_run_forecast(r);
+    return 0;
 }
 
 int pl_run_know(struct pl_running *r, struct pl_err *err)
@@ -129,14 +142,11 @@ int pl_run_know(struct pl_running *r, struct pl_err *err)
     pl_run_signature(r);
     if (!pl_cli_opt(r->cli, "no-ledger")->given)
         (void)pl_ledger_open(pl_cli_opt(r->cli, "ledger")->text, PL_LEDGER_READ, &r->ledger, NULL);
-    struct pl_err soft = {0};
-    if (pl_cli_machine(NULL, &r->machine, &soft) < 0)
-        return 0; /* an unreadable machine admits what it cannot judge */
-    pl_run_lower(r);
-    pl_run_model(r);
-    pl_run_forecast(r);
     pl_run_recall(r);
-    return 0;
+    pl_run_model(r);
+    if (!r->has_before && r->model == NULL && r->n_ceiling == 0)
+        return 0; /* nothing is known to hold against the machine: it is not asked */
+    return pl_run_machine(r) ? pl_run_judge(r) : 0;
 }
 
 bool pl_run_admits(struct pl_running *r)

@@ -130,6 +130,7 @@ static void pl_run_signal_word(struct pl_running *r)
 static void pl_run_limit_word(struct pl_running *r)
 {
     struct rlimit as;
+    (void)pl_run_machine(r);
     const struct pl_pool *ram = pl_machine_pool_const(&r->machine, "ram");
     struct pl_oom *o = &r->oom;
     if (!r->has_oom || o->class != PL_OOM_CAPACITY ||
@@ -191,6 +192,7 @@ void pl_run_remember(struct pl_running *r)
     if (pl_cli_opt(r->cli, "no-ledger")->given ||
         pl_ledger_open(pl_cli_opt(r->cli, "ledger")->text, PL_LEDGER_WRITE, &l, NULL) < 0)
         return;
+    (void)pl_run_machine(r); /* whose run it was */
     bool ok = WIFEXITED(w->status) && WEXITSTATUS(w->status) == 0;
     run = (struct pl_run){.started_unix =
                               pl_utc_now() - (int64_t)((w->ended_ns - w->started_ns) / PL_S_NS),

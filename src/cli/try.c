@@ -244,7 +244,7 @@ static int pl_try_prepare(struct pl_try *t, struct pl_err *err)
     if (rc == 0 && !pl_cli_opt(cli, "no-ledger")->given)
         rc = pl_ledger_open(pl_cli_opt(cli, "ledger")->text, PL_LEDGER_WRITE, &t->ledger, err);
     if (rc == 0)
-        rc = pl_cli_machine(NULL, &t->machine, err);
+        rc = pl_cli_machine_brief(&t->machine, err);
     if (rc == 0)
         pl_try_bandwidth(t);
     if (rc == 0)

@@ -109,6 +109,8 @@ int pl_assess(const struct pl_assess_options *options, struct pl_machine *ret, s
     ret->this_system = pl_root_is_this_system(&root);
     root.tape = ret->this_system ? options->tape : NULL;
     for (size_t i = 0; rc == 0 && pl_probes[i] != NULL; i++) {
+        if (options->brief && pl_probes[i]->beside)
+            continue;
         pl_assess_time(&root, i, options->times);
         rc = pl_probes[i]->run(&in, ret, err);
     }

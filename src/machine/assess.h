@@ -40,6 +40,7 @@ struct pl_assess_options {
                          * or "all"); needs sampler; NULL = not */
     uint64_t alloc_cap; /* of no more than this; 0 = half of what is available */
     bool memory;        /* fill the memory tree too */
+    bool brief; /* what a forecast needs: not who holds memory, nor the modules in their slots */
 };
 
 struct pl_probe_input {
@@ -51,6 +52,7 @@ struct pl_probe {
     const char *name;    /* "memory" */
     const char *reads;   /* files and calls */
     const char *matters; /* why, in one sentence */
+    bool beside;         /* no forecast needs it: left out of a brief look */
     int (*run)(const struct pl_probe_input *in, struct pl_machine *m, struct pl_err *err);
 };
 

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "base/units.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +136,12 @@ static void pl_dimm_controller_slot(struct pl_dimm_work *w, const char *dir)
 static void pl_dimm_controllers(struct pl_dimm_work *w)
 {
     for (uint32_t mc = 0; mc < 16; mc++) {
+        char controller[64];
+        DIR *d = NULL;
+        (void)PL_FMT(controller, "sys/devices/system/edac/mc/mc%u", mc);
+        if (pl_root_open_dir(w->root, controller, &d, NULL) < 0)
+            return; /* they are numbered without gaps */
+        (void)closedir(d);
         for (uint32_t i = 0; i < PL_DIMMS_MAX; i++) {
             char dir[96];
             (void)PL_FMT(dir, "sys/devices/system/edac/mc/mc%u/dimm%u", mc, i);

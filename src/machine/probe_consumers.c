@@ -93,5 +93,6 @@ const struct pl_probe pl_probe_consumers = {
              "the devices' drivers, Docker's config.v2.json, Podman's containers.json, "
              "/var/log/containers",
     .matters = "what could be closed, and what each would give back",
+    .beside = true,
     .run = pl_consumers_run,
 };

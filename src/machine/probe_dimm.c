@@ -161,5 +161,6 @@ const struct pl_probe pl_probe_dimm = {
     .name = "dimm",
     .reads = "/sys/firmware/dmi (root only), /run/udev/data/+dmi:id, /sys/devices/system/edac/mc",
     .matters = "whether memory can be added, and how fast it runs",
+    .beside = true,
     .run = pl_dimm_run,
 };
