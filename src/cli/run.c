@@ -36,9 +36,12 @@ static void pl_run_heard(void *ctx, const char *bytes, size_t n)
 {
     struct pl_running *r = ctx;
     pl_whylog_feed(r->log, bytes, n);
-    for (size_t i = 0; i < n; i++) {
-        pl_heard.ring[pl_heard.at] = bytes[i];
-        pl_heard.at = (pl_heard.at + 1) % PL_RUN_HEARD_MAX;
+    for (size_t i = 0; i < n;) {
+        size_t part =
+            PL_RUN_HEARD_MAX - pl_heard.at < n - i ? PL_RUN_HEARD_MAX - pl_heard.at : n - i;
+        memcpy(pl_heard.ring + pl_heard.at, bytes + i, part);
+        pl_heard.at = (pl_heard.at + part) % PL_RUN_HEARD_MAX;
+        i += part;
     }
     pl_heard.n = pl_heard.n + n < PL_RUN_HEARD_MAX ? pl_heard.n + n : PL_RUN_HEARD_MAX;
 }

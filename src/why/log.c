@@ -394,11 +394,36 @@ static void pl_whylog_byte(struct pl_whylog *l, char c)
     l->line[l->len++] = c;
 }
 
+/* Bytes from at on that are plain: neither blank nor control. */
+static size_t pl_plain_run(const char *bytes, size_t n)
+{
+    size_t i = 0;
+    while (i < n && (unsigned char)bytes[i] > ' ' && bytes[i] != 0x7f)
+        i++;
+    return i;
+}
+
+/* Byte by byte only where a byte means something; what a full line has no room for is passed over.
+ */
 void pl_whylog_feed(struct pl_whylog *l, const char *bytes, size_t n)
 {
     l->n_bytes += n;
-    for (size_t i = 0; i < n; i++)
-        pl_whylog_byte(l, bytes[i]);
+    for (size_t i = 0; i < n;) {
+        if (l->cut_line && !l->escape) {
+            const char *end = memchr(bytes + i, '\n', n - i);
+            if (end == NULL)
+                return;
+            i = (size_t)(end - bytes);
+        } else if (!l->escape && !l->blank && l->len > 0) {
+            size_t room = sizeof(l->line) - 2 - l->len,
+                   run = pl_plain_run(bytes + i, n - i < room ? n - i : room);
+            memcpy(l->line + l->len, bytes + i, run);
+            l->len += run;
+            i += run;
+        }
+        if (i < n)
+            pl_whylog_byte(l, bytes[i++]);
+    }
 }
 
 void pl_whylog_end(struct pl_whylog *l)
