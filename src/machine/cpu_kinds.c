@@ -41,10 +41,12 @@ static bool pl_kinds_number(const struct pl_root *root, const char *file, const 
     uint64_t best = 0;
     for (uint32_t n = 0; n < PL_CPUS_MAX; n++) {
         char path[128];
+        if (!online[n])
+            continue;
         (void)PL_FMT(path, "sys/devices/system/cpu/cpu%u/%s", n, file);
-        if (online[n] && (pl_read_u64(root, path, &value[n], NULL) < 0 || value[n] > UINT32_MAX))
+        if (pl_read_u64(root, path, &value[n], NULL) < 0 || value[n] > UINT32_MAX)
             return false;
-        if (online[n] && value[n] > best)
+        if (value[n] > best)
             best = value[n];
     }
     for (uint32_t n = 0; n < PL_CPUS_MAX; n++)
