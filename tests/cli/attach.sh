@@ -2,7 +2,7 @@
 # plimsoll attach: a process that others started.
 . "$(dirname "$0")/../lib.sh"
 
-sh -c 'sleep 60 & wait' &
+sh -c 'sleep 8 & wait' >/dev/null &
 pid=$!
 run "$PLIMSOLL" attach "$pid" --json
 is "by pid: exit 0" "$status" 0
@@ -23,7 +23,7 @@ python=$(command -v python3)
 if [ -n "$python" ]; then
     "$python" -c 'import socket, time
 s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush=True)
-x = bytearray(64 << 20); time.sleep(60)' >"$T/port" &
+x = bytearray(64 << 20); time.sleep(12)' >"$T/port" &
     server=$!
     for _ in $(seq 100); do [ -s "$T/port" ] && break; sleep 0.05; done
     sleep 0.3

@@ -246,7 +246,7 @@ static int pl_footprint_compute(const struct pl_model *m, const struct pl_net *n
     if (rc < 0 && rc != -ENOTSUP)
         return rc;
     p->part[PL_PART_COMPUTE] = pl_llamacpp_compute(m, net, r, host->version_known);
-    (void)pl_llamacpp_idle_bytes(m, net, r, 0, 0, ret_idle);
+    (void)pl_llamacpp_idle_bytes(m, net, r, 0, 0, p->part[PL_PART_COMPUTE].likely, ret_idle);
     return 0;
 }
 

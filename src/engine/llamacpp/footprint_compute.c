@@ -120,16 +120,16 @@ struct pl_quantity pl_llamacpp_compute(const struct pl_model *m, const struct pl
 
 bool pl_llamacpp_idle_bytes(const struct pl_model *m, const struct pl_net *net,
                             const struct pl_resolved *r, uint64_t prompt, uint64_t depth,
-                            uint64_t *ret)
+                            uint64_t whole, uint64_t *ret)
 {
     /* Two inputs for mixed batches are never written by text; the mask is written as far as the
      * cache is filled (in steps of 256 cells); a shorter prompt makes a smaller graph, whose
      * tensors lie at the buffer's beginning. */
     struct pl_resolved small = *r;
-    struct pl_compute full, used;
+    struct pl_compute full = {.bytes = whole}, used;
     uint64_t filled = 0, batch = r->n_ctx < r->n_ubatch ? r->n_ctx : r->n_ubatch;
     small.n_ubatch = prompt < batch ? prompt > 0 ? prompt : 1 : batch;
-    if (!pl_graph_compute(m, net, r, &full) || !pl_graph_compute(m, net, &small, &used))
+    if ((whole == 0 && !pl_graph_compute(m, net, r, &full)) || !pl_graph_compute(m, net, &small, &used))
         return false;
     if (!pl_pad_u64(depth, 256, &filled) || filled > r->n_ctx_seq)
         filled = r->n_ctx_seq;

@@ -19,10 +19,10 @@ struct pl_quantity pl_llamacpp_compute(const struct pl_model *m, const struct pl
 struct pl_quantity pl_llamacpp_compute_usual(const struct pl_net *net, const struct pl_resolved *r);
 
 /* Bytes of the compute buffer that serving text does not touch, so that they are reserved and not
- * resident: prompts of at most `prompt` tokens, caches never fuller than `depth`. False where the
- * graph is not followed. */
+ * resident: prompts of at most `prompt` tokens, caches never fuller than `depth`. whole: the buffer
+ * where it is known, 0 = to be computed. False where the graph is not followed. */
 bool pl_llamacpp_idle_bytes(const struct pl_model *m, const struct pl_net *net,
                             const struct pl_resolved *r, uint64_t prompt, uint64_t depth,
-                            uint64_t *ret);
+                            uint64_t whole, uint64_t *ret);
 
 #endif

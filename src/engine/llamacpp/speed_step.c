@@ -22,9 +22,9 @@ const struct pl_speed_kernel *pl_speed_kernel(uint32_t type, bool repacked)
     const struct pl_speed_kernel *other = &pl_kernels[0];
     for (size_t i = 0; i < sizeof(pl_kernels) / sizeof(pl_kernels[0]); i++) {
         const struct pl_speed_kernel *k = &pl_kernels[i];
-        if (pl_streq(k->type, "other"))
+        if (k->type[0] == 'o' && pl_streq(k->type, "other"))
             other = k;
-        if (t != NULL && pl_streq(k->type, t->name) && pl_streq(k->layout, "repacked") == repacked)
+        if (t != NULL && k->type[0] == t->name[0] && pl_streq(k->type, t->name) && pl_streq(k->layout, "repacked") == repacked)
             return k;
     }
     return other;
