@@ -1,7 +1,8 @@
 #!/bin/bash
 # Compute buffers on one and two devices and on the host beside them, against the engine itself on
 # Mesa's software GPU: models of every architecture, buffer by buffer to a hundredth of a MiB, as the
-# server's log has them. A sample by default, all with PLIMSOLL_FULL=1. With PLIMSOLL_RESULTS=FILE a
+# server's log has them. A sample of files at two settings by default, at all settings with
+# PLIMSOLL_FULL=1; every file too with PLIMSOLL_FULL=2, which takes half an hour. With PLIMSOLL_RESULTS=FILE a
 # line is kept of every buffer, for tools/conformance-table.
 . "$(dirname "$0")/../lib.sh"
 
@@ -15,8 +16,8 @@ asked=(
     "2 -ngl 99 -c 65536 -np 1 -ts 1,1"
 )
 every=9
-if [ "${PLIMSOLL_FULL:-0}" = 1 ]; then
-    every=1
+[ "${PLIMSOLL_FULL:-0}" = 2 ] && every=1
+if [ "${PLIMSOLL_FULL:-0}" -ge 1 ]; then
     asked+=(
         "1 -ngl 99 -c 65536 -np 4 -kvu -ub 64"
         "1 -ngl 99 -c 32768 -np 2 -fa off"
