@@ -265,6 +265,7 @@ static int pl_run_verb_run(struct pl_cli *cli, struct pl_err *err)
     pl_ladder_done(&check);
     if (rc == 0)
         rc = pl_run_know(r, err);
+    r->ledger = pl_ledger_close(r->ledger); /* nothing of it is held while the command runs */
     if (rc == 0 && !pl_cli_opt(cli, "force")->given && !pl_run_admits(r) && fallback == NULL)
         rc = pl_run_refuse(r);
     if (rc == 0)
