@@ -19,6 +19,7 @@ extern const struct pl_verb pl_verb_runs;
 extern const struct pl_verb pl_verb_why;
 extern const struct pl_verb pl_verb_run;
 extern const struct pl_verb pl_verb_attach;
+extern const struct pl_verb pl_verb_tiers;
 extern const struct pl_verb pl_verb_try;
 extern const struct pl_verb pl_verb_version;
 

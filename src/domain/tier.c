@@ -8,6 +8,11 @@
  * 128 GB 119.7. A tenth covers them and stays below the distance to the next smaller sum. */
 #define PL_TIER_MISSING 10
 
+static const struct pl_tier pl_tier_table[] = {
+#include "tiers.inc"
+};
+#define PL_TIERS (sizeof(pl_tier_table) / sizeof(pl_tier_table[0]))
+
 uint64_t pl_ram_nominal(uint64_t usable)
 {
     /* 2^n GiB, and 1.25, 1.5 and 1.75 times that: pairs, triples and mixes of equal modules */
@@ -23,21 +28,16 @@ uint64_t pl_ram_nominal(uint64_t usable)
 
 const char *pl_tier_name(uint64_t nominal)
 {
-    static const struct {
-        uint64_t from_gib;
-        const char *name;
-    } tier[] = {
-        {512, "FULL"      },
-        {256, "PRODUCTION"},
-        {128, "STANDARD"  },
-        {64,  "BASIC"     },
-        {32,  "MINIMAL"   },
-        {0,   "DEV ONLY"  },
-    };
-    size_t i = 0;
-    while (nominal < tier[i].from_gib * PL_GIB)
-        i++;
-    return tier[i].name;
+    size_t i = PL_TIERS - 1;
+    while (nominal < pl_tier_table[i].from_gib * PL_GIB)
+        i--;
+    return pl_tier_table[i].name;
+}
+
+const struct pl_tier *pl_tiers(size_t *ret_n)
+{
+    *ret_n = PL_TIERS;
+    return pl_tier_table;
 }
 
 const char *pl_tier_rule(void)

@@ -3,7 +3,19 @@
 #ifndef PL_DOMAIN_TIER_H
 #define PL_DOMAIN_TIER_H
 
+#include <stddef.h>
 #include <stdint.h>
+
+/* A line of data/tiers.tsv. Static texts. */
+struct pl_tier {
+    uint64_t from_gib; /* nominal; the bound belongs to the tier */
+    const char *name;
+    const char *guide; /* what the guide says such a machine carries */
+    const char *source;
+};
+
+/* All, smallest first. */
+const struct pl_tier *pl_tiers(size_t *ret_n);
 
 /* The nominal size of a machine that shows `usable` bytes (MemTotal): the next usual sum of memory
  * modules when at most a tenth of it is missing, else `usable` itself. */

@@ -86,6 +86,10 @@ if offers plan; then
     valid "plan" plan "$T/stack.yaml"
     valid "config" config show "$T/stack.yaml"
 fi
+if offers tiers; then
+    valid "tiers: this machine" tiers
+    valid "tiers: sizes" tiers 16 64 512 2TB
+fi
 if offers models; then
     valid "models: some" models qwen3
     valid "models: those that fit" models --fits --kind embed
