@@ -12,6 +12,7 @@
 #include "engine/llamacpp/find.h"
 #include "engine/llamacpp/project.h"
 #include "ledger/ledger.h"
+#include "measure/calibrate.h"
 #include "measure/forecast.h"
 #include "report/forecast.h"
 #include "report/projection.h"
@@ -158,6 +159,8 @@ static int pl_estimate_run(struct pl_cli *cli, struct pl_err *err)
         (void)pl_ledger_open(pl_cli_opt(cli, "ledger")->text, PL_LEDGER_READ, &ledger, NULL);
         rc = pl_forecast_make(model, &cli->settings, &machine, NULL,
                               oracle.asked ? oracle.engine.version : NULL, ledger, &forecast, err);
+        if (rc == 0)
+            rc = pl_forecast_calibrate(&forecast, ledger, err);
     }
     if (rc == 0)
         rc = pl_estimate_oracle(cli, model, &forecast, &oracle, err);

@@ -11,6 +11,7 @@
 #include "engine/llamacpp/find.h"
 #include "engine/llamacpp/seen.h"
 #include "machine/assess.h"
+#include "measure/calibrate.h"
 #include "measure/forecast.h"
 #include "measure/trial.h"
 #include "report/forecast.h"
@@ -205,6 +206,8 @@ static int pl_try_admit(struct pl_try *t, struct pl_err *err)
 {
     int rc = pl_forecast_make(t->model, &t->cli->settings, &t->machine, &t->devices,
                               t->engine.version, t->ledger, &t->forecast, err);
+    if (rc == 0)
+        rc = pl_forecast_calibrate(&t->forecast, t->ledger, err);
     if (rc < 0)
         return rc;
     const struct pl_judgement *j = &t->forecast.judgement;
@@ -256,15 +259,20 @@ static int pl_try_prepare(struct pl_try *t, struct pl_err *err)
     return rc == 0 ? pl_try_admit(t, err) : rc;
 }
 
+static const char *pl_try_fill(const struct pl_cli *cli)
+{
+    const struct pl_opt_value *fill = pl_cli_opt(cli, "fill");
+    return fill->given ? fill->text : "zero";
+}
+
 static int pl_try_ghost(struct pl_try *t, struct pl_err *err)
 {
     if (pl_model_here(t->model)) {
         t->loaded = t->model;
         return 0;
     }
-    const struct pl_opt_value *fill = pl_cli_opt(t->cli, "fill");
     struct pl_ghost_options o = {
-        .fill = fill->given && pl_streq(fill->text, "random") ? PL_FILL_RANDOM : PL_FILL_ZERO,
+        .fill = pl_streq(pl_try_fill(t->cli), "random") ? PL_FILL_RANDOM : PL_FILL_ZERO,
         .seed = PL_GHOST_SEED,
         .progress = pl_try_ghosting,
         .ctx = t,
@@ -298,6 +306,7 @@ static int pl_try_measure(struct pl_try *t, struct pl_err *err)
         .devices = &t->devices,
         .engine = &t->engine,
         .loaded = t->loaded,
+        .fill = t->loaded != t->model ? pl_try_fill(t->cli) : NULL,
         .prompt_tokens = t->prompt,
         .predict_tokens = t->predict,
         .warmups = (uint32_t)t->warmups,

@@ -1,6 +1,8 @@
 /* Every verb, in the order of the help. Adding one: a file, a row here, a test of the same name. */
 #include "cli/verbs.h"
 
+/* one a line, so that additions do not collide */
+/* clang-format off */
 const struct pl_verb *const pl_verbs[] = {
     &pl_verb_assess,
     &pl_verb_inspect,
@@ -13,6 +15,8 @@ const struct pl_verb *const pl_verbs[] = {
     &pl_verb_ghost,
     &pl_verb_models,
     &pl_verb_runs,
+    &pl_verb_accuracy,
+    &pl_verb_calibration,
     &pl_verb_why,
     &pl_verb_run,
     &pl_verb_attach,
@@ -22,3 +26,4 @@ const struct pl_verb *const pl_verbs[] = {
     &pl_verb_version,
     0,
 };
+/* clang-format on */

@@ -52,6 +52,18 @@ struct pl_engine_report {
     uint64_t load_ms; /* spawn to healthy */
 };
 
+/* What else ran: how much tasks waited for a processor, by the kernel. A rate that was measured
+ * while others computed says little of the machine; memory stays what it is. */
+struct pl_beside {
+    bool pressure_known;
+    double
+        pressure_before; /* share of the 10 s before the start in which some task waited, 0 .. 1 */
+    double pressure_during; /* of the time of the timed requests */
+    bool load_known;
+    double load_before;     /* tasks that ran or wanted to, mean of one minute */
+    bool judged, disturbed; /* disturbed: the speeds are not valid */
+};
+
 enum pl_run_status { PL_RUN_OK = 0, PL_RUN_FAILED, PL_RUN_REFUSED, PL_RUN_INTERRUPTED };
 
 struct pl_run {
@@ -82,6 +94,11 @@ struct pl_run {
     struct pl_timing timing;                            /* median over repeats */
     double prompt_spread, predicted_spread;             /* (max-min)/median over repeats */
     struct pl_rate predicted_prefill, predicted_decode; /* as estimated before the run */
+    struct pl_beside beside;
+    char fill[8];        /* weights of a ghost: "zero", "random"; "" = a real file, or not known */
+    char driver[64];     /* of the devices, "nvidia 580.65"; "" = none, or not known */
+    bool golden;         /* later runs of the same are watched against this one */
+    char written_by[32]; /* version of the program whose formulas predicted; "" = not stored yet */
 };
 
 /* The pool that `measured`, `measured_total` and the samples speak of: the host's memory. */

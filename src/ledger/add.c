@@ -134,5 +134,6 @@ int pl_ledger_add_run(struct pl_ledger *l, struct pl_run *run, struct pl_err *er
         return status;
     }
     run->id = id;
+    (void)PL_FMT(run->written_by, "%s", PL_VERSION);
     return 0;
 }

@@ -11,6 +11,7 @@ enum pl_column_kind {
     PL_COL_BOOL,
     PL_COL_BOOL_IF, /* known only while the bool at `extra` says so */
     PL_COL_REAL,    /* 0 is a value */
+    PL_COL_REAL_IF, /* known only while the bool at `extra` says so */
     PL_COL_SPEED,   /* double; 0 is unknown */
     PL_COL_BYTES,   /* struct pl_engine_bytes */
     PL_COL_RATE,    /* struct pl_rate: five columns */
@@ -23,7 +24,7 @@ struct pl_column {
     const char *name;
     enum pl_column_kind kind;
     size_t at;    /* offset in struct pl_run */
-    size_t extra; /* PL_COL_TEXT: size of the array; PL_COL_BOOL_IF: offset of the known flag */
+    size_t extra; /* PL_COL_TEXT: size of the array; PL_COL_*_IF: offset of the known flag */
 };
 
 #define PL_TEXT(field)                                                                             \
@@ -33,6 +34,11 @@ struct pl_column {
 #define PL_FIELD(name, kind, field)                                                                \
     {                                                                                              \
         name, kind, offsetof(struct pl_run, field), 0                                              \
+    }
+
+#define PL_FIELD_IF(name, kind, field, known)                                                      \
+    {                                                                                              \
+        name, kind, offsetof(struct pl_run, field), offsetof(struct pl_run, known)                 \
     }
 
 static const struct pl_column pl_columns[] = {
@@ -98,6 +104,13 @@ static const struct pl_column pl_columns[] = {
     PL_FIELD("first_token_ms", PL_COL_SPEED, timing.first_token_ms),
     PL_FIELD("prompt_spread", PL_COL_REAL, prompt_spread),
     PL_FIELD("predicted_spread", PL_COL_REAL, predicted_spread),
+    PL_FIELD_IF("pressure_before", PL_COL_REAL_IF, beside.pressure_before, beside.pressure_known),
+    PL_FIELD_IF("pressure_during", PL_COL_REAL_IF, beside.pressure_during, beside.pressure_known),
+    PL_FIELD_IF("load_before", PL_COL_REAL_IF, beside.load_before, beside.load_known),
+    PL_FIELD_IF("disturbed", PL_COL_BOOL_IF, beside.disturbed, beside.judged),
+    PL_TEXT(fill),
+    PL_TEXT(driver),
+    PL_FIELD("golden", PL_COL_BOOL, golden),
 };
 #define PL_COLUMNS (sizeof(pl_columns) / sizeof(pl_columns[0]))
 
@@ -179,6 +192,9 @@ static int pl_column_bind(sqlite3_stmt *s, int at, const struct pl_column *c, co
         return PL_GET(bool, run + c->extra) ? sqlite3_bind_int(s, at, PL_GET(bool, p)) : SQLITE_OK;
     case PL_COL_REAL:
         return sqlite3_bind_double(s, at, PL_GET(double, p));
+    case PL_COL_REAL_IF:
+        return PL_GET(bool, run + c->extra) ? sqlite3_bind_double(s, at, PL_GET(double, p))
+                                            : SQLITE_OK;
     case PL_COL_SPEED:
         return PL_GET(double, p) > 0 ? sqlite3_bind_double(s, at, PL_GET(double, p)) : SQLITE_OK;
     case PL_COL_BYTES: {
@@ -251,6 +267,10 @@ static void pl_column_read(struct pl_ledger *l, sqlite3_stmt *s, int at, const s
         break;
     case PL_COL_BOOL:
         PL_PUT(bool, p, sqlite3_column_int(s, at) != 0);
+        break;
+    case PL_COL_REAL_IF:
+        PL_PUT(bool, run + c->extra, known);
+        PL_PUT(double, p, sqlite3_column_double(s, at));
         break;
     case PL_COL_REAL:
     case PL_COL_SPEED:

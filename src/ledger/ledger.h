@@ -74,6 +74,12 @@ int pl_ledger_last_run(struct pl_ledger *l, const struct pl_run *like, struct pl
 /* "the same model, quantisation and flags" ...: for the sentence that cites the run. */
 const char *pl_ledger_match_text(enum pl_ledger_match match);
 
+/* The newest golden run of the same machine, engine, model, quantisation and flags, of whatever
+ * version of the engine, other than like itself. *ret_found false, *ret untouched, when there is
+ * none. */
+int pl_ledger_golden(struct pl_ledger *l, const struct pl_run *like, struct pl_run *ret,
+                     bool *ret_found, struct pl_err *err);
+
 /* Memory bandwidth of a machine in bytes per second, with one core and with all. put replaces what
  * was there. get leaves unknown rates and *ret_when = 0 when nothing is stored. */
 int pl_ledger_bandwidth_put(struct pl_ledger *l, const char *machine_id, struct pl_rate one,

@@ -81,8 +81,33 @@ static const char pl_schema_1[] =
     " PRIMARY KEY (machine_id, fact)"
     ") STRICT, WITHOUT ROWID;";
 
+/* Version 2: what else ran beside a run, what it was run with, which runs are watched against;
+ * corrections that came from elsewhere, and the runs that no correction is learned from. */
+static const char pl_schema_2[] =
+    "ALTER TABLE runs ADD COLUMN pressure_before REAL;" /* shares of the time, 0 to 1 */
+    "ALTER TABLE runs ADD COLUMN pressure_during REAL;"
+    "ALTER TABLE runs ADD COLUMN load_before REAL;"
+    "ALTER TABLE runs ADD COLUMN disturbed INTEGER;" /* NULL: nobody looked */
+    "ALTER TABLE runs ADD COLUMN fill TEXT;"
+    "ALTER TABLE runs ADD COLUMN driver TEXT;"
+    "ALTER TABLE runs ADD COLUMN golden INTEGER NOT NULL DEFAULT 0;"
+    /* arch '' = any; machine_id '' = any, as for memory */
+    "CREATE TABLE corrections ("
+    " engine_version TEXT NOT NULL, backend TEXT NOT NULL, arch TEXT NOT NULL,"
+    " machine_id TEXT NOT NULL, target TEXT NOT NULL, on_device INTEGER NOT NULL,"
+    " factor REAL NOT NULL, spread REAL NOT NULL, runs INTEGER NOT NULL, origin TEXT,"
+    " imported_unix INTEGER,"
+    " PRIMARY KEY (engine_version, backend, arch, machine_id, target, on_device),"
+    " CHECK (factor > 0), CHECK (spread >= 0), CHECK (runs > 0)"
+    ") STRICT, WITHOUT ROWID;"
+    /* one row: runs up to this one are left out */
+    "CREATE TABLE corrections_from ("
+    " one INTEGER PRIMARY KEY CHECK (one = 1), after_run INTEGER NOT NULL, set_unix INTEGER"
+    ") STRICT;";
+
 const struct pl_migration pl_migrations[] = {
     {1, pl_schema_1},
+    {2, pl_schema_2},
     {0, NULL       }
 };
 

@@ -91,6 +91,7 @@ static int pl_read_run(struct pl_ledger *l, sqlite3_stmt *s, struct pl_run *run)
     memset(run, 0, sizeof(*run));
     run->id = sqlite3_column_int64(s, 0);
     pl_columns_read(l, s, 1, run);
+    pl_column_text(s, 1 + pl_columns_count(), run->written_by, sizeof(run->written_by));
     int rc = pl_read_pools(l, run);
     return rc == SQLITE_OK ? pl_read_amounts(l, run) : rc;
 }
@@ -111,7 +112,7 @@ static sqlite3_stmt *pl_prepare_runs(struct pl_ledger *l)
     pl_str_init(&names, PL_COLUMNS_SQL_MAX);
     pl_str_init(&sql, PL_COLUMNS_SQL_MAX);
     pl_columns_names(&names);
-    pl_str_addf(&sql, "SELECT id, %s%s", pl_str_get(&names), pl_runs_where);
+    pl_str_addf(&sql, "SELECT id, %s, written_by%s", pl_str_get(&names), pl_runs_where);
     sqlite3_stmt *s =
         names.failed || sql.failed ? NULL : pl_sql_prepare(l, PL_STMT_RUNS, pl_str_get(&sql));
     pl_str_done(&names);

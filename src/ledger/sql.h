@@ -9,7 +9,7 @@
 
 #include <sqlite3.h>
 
-#define PL_LEDGER_VERSION 1              /* PRAGMA user_version this program reads and writes */
+#define PL_LEDGER_VERSION 2              /* PRAGMA user_version this program reads and writes */
 #define PL_LEDGER_APPLICATION 0x506c696d /* PRAGMA application_id: "Plim" */
 
 enum pl_stmt {
@@ -24,6 +24,9 @@ enum pl_stmt {
     PL_STMT_LAST_ARCH,
     PL_STMT_PUT_FACT,
     PL_STMT_GET_FACT,
+    PL_STMT_PUT_CORRECTION,
+    PL_STMT_GET_CORRECTIONS,
+    PL_STMT_GOLDEN,
     PL_STMTS,
 };
 

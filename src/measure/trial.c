@@ -8,6 +8,7 @@
 #include "engine/llamacpp/footprint_compute.h"
 #include "engine/llamacpp/placement.h"
 #include "engine/llamacpp/server.h"
+#include "measure/beside.h"
 #include "measure/hot.h"
 #include "measure/watch.h"
 #include "sys/cgroup.h"
@@ -32,6 +33,7 @@ struct pl_trial {
     struct pl_server *server;
     struct pl_watch *watch;
     uint64_t available_before;
+    struct pl_beside_window window;
 };
 
 static void pl_trial_say(const struct pl_trial *t, const char *what)
@@ -46,6 +48,19 @@ static uint64_t pl_trial_available(const struct pl_root *root)
     if (pl_meminfo_read(root, &info, NULL) < 0)
         return 0;
     return pl_meminfo_available(&info).likely;
+}
+
+/* The first driver that is known: one that changed explains another speed. */
+static void pl_trial_driver(const struct pl_machine *m, struct pl_run *r)
+{
+    for (uint32_t i = 0; i < m->n_device; i++) {
+        const struct pl_device *d = &m->device[i];
+        if (d->driver[0] == '\0' && d->driver_version[0] == '\0')
+            continue;
+        (void)PL_FMT(r->driver, "%s%s%.28s", d->driver, d->driver[0] != '\0' ? " " : "",
+                     d->driver_version);
+        return;
+    }
 }
 
 static void pl_trial_describe(struct pl_trial *t)
@@ -64,6 +79,10 @@ static void pl_trial_describe(struct pl_trial *t)
     (void)PL_FMT(r->arch, "%s", f->model->arch);
     (void)PL_FMT(r->flags, "%s", f->flags);
     r->ghost = t->o->loaded->ghost;
+    if (r->ghost && t->o->fill != NULL)
+        (void)PL_FMT(r->fill, "%s", t->o->fill);
+    if (t->o->devices != NULL && t->o->devices->n > 0)
+        pl_trial_driver(f->machine, r);
     r->parameters = pl_model_parameters(f->model);
     r->file_bytes = f->model->file_bytes;
     r->settings = f->resolved;
@@ -135,6 +154,8 @@ static int pl_trial_speed(struct pl_trial *t, struct pl_err *err)
     for (uint32_t i = 0; i < o->warmups + n; i++) {
         struct pl_timing timing = {0};
         bool warm = i < o->warmups;
+        if (i == o->warmups)
+            pl_beside_begin(&t->root, &t->window);
         (void)PL_FMT(what, "%s %u of %u: prompt of %llu tokens, answer of %llu",
                      warm ? "warm-up" : "repeat", warm ? i + 1 : i - o->warmups + 1,
                      warm ? o->warmups : n, (unsigned long long)o->prompt_tokens,
@@ -153,6 +174,8 @@ static int pl_trial_speed(struct pl_trial *t, struct pl_err *err)
     }
     struct pl_run *r = t->run;
     double unused = 0;
+    pl_beside_end(&t->root, &t->window, &r->beside);
+    pl_beside_judge(&r->beside, r->settings.n_threads, t->f->machine->cpu.threads_allowed);
     r->repeats = n;
     r->timing.prompt_tokens = asked;
     r->timing.predicted_tokens = embeds ? 0 : o->predict_tokens;
@@ -416,6 +439,7 @@ int pl_trial_run(const struct pl_forecast *f, const struct pl_trial_options *o, 
     if (rc < 0)
         return rc;
     t.available_before = pl_trial_available(&t.root);
+    pl_beside_before(&t.root, &ret->beside);
     rc = pl_trial_serve(&t, err);
     t.watch = pl_watch_stop(t.watch);
     if (t.server != NULL && pl_server_stop(t.server, rc == 0 ? err : NULL) < 0 && rc == 0)

@@ -14,6 +14,7 @@ struct pl_trial_options {
     const struct pl_install *engine;
     const struct pl_used_devices *devices; /* that it sees; NULL = none */
     const struct pl_model *loaded; /* the file to load, as read: the model itself, or its ghost */
+    const char *fill;              /* weights of a ghost, "zero" or "random"; NULL = not known */
     uint64_t prompt_tokens, predict_tokens; /* of every timed request */
     uint32_t warmups, repeats;
     uint64_t ready_timeout_ns;

@@ -4,6 +4,7 @@
 #include "base/table.h"
 #include "base/units.h"
 #include "domain/tensor_type.h"
+#include "report/calibrated.h"
 #include "report/claim.h"
 #include "report/footprint.h"
 #include "report/model.h"
@@ -53,6 +54,7 @@ void pl_report_forecast_json(const struct pl_forecast *f, struct pl_json *j)
     pl_json_str(j, "flags", f->flags);
     pl_json_pools(j, "pools", &f->footprint);
     pl_speed_json(&f->speed, j, "speed");
+    pl_calibrated_json(f, j, "calibrated");
     pl_json_str(j, "verdict", pl_verdict_name(f->judgement.verdict));
     pl_json_array(j, "reasons");
     for (uint32_t i = 0; i < f->judgement.n_reason; i++)
@@ -155,6 +157,7 @@ void pl_report_forecast_text(const struct pl_forecast *f, bool why, bool colour,
         pl_str_addf(out, "engine   llama.cpp %s; formulas proved against %s\n",
                     f->engine_version[0] != '\0' ? f->engine_version : "(version not known)",
                     f->formulas);
+    pl_calibrated_text(f, why, colour, out);
     pl_forecast_cited(f, out);
     pl_str_addf(out, "verdict  %s\n", pl_verdict_name(f->judgement.verdict));
     for (uint32_t i = 0; i < f->judgement.n_reason; i++)

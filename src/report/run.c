@@ -189,6 +189,19 @@ static void pl_run_sample(struct pl_str *out, const char *name, const struct pl_
                     pl_size_text(s->rss_file, c), pl_size_text(s->swap, d));
 }
 
+static void pl_run_disturbed(const struct pl_beside *b, struct pl_str *out)
+{
+    pl_str_add(out, "invalid  speeds: others computed too");
+    if (b->pressure_known)
+        pl_str_addf(out,
+                    " (something waited for a processor in %.0f %% of the time before, %.0f %% "
+                    "during)",
+                    100 * b->pressure_before, 100 * b->pressure_during);
+    else if (b->load_known)
+        pl_str_addf(out, " (load %.1f before)", b->load_before);
+    pl_str_add(out, "; memory is not affected\n");
+}
+
 void pl_run_text(const struct pl_run *run, struct pl_str *out, bool colour)
 {
     char size[PL_SIZE_TEXT_MAX];
@@ -199,6 +212,8 @@ void pl_run_text(const struct pl_run *run, struct pl_str *out, bool colour)
                  run->prompt_spread, run->repeats);
     pl_run_speed(out, "decode", run->predicted_decode, run->timing.predicted_tokens_per_second,
                  run->predicted_spread, run->repeats);
+    if (run->beside.judged && run->beside.disturbed && run->repeats > 0)
+        pl_run_disturbed(&run->beside, out);
     if (run->timing.first_token_ms > 0)
         pl_str_addf(out, "first token after %.0f ms", run->timing.first_token_ms);
     if (run->report.load_ms > 0)

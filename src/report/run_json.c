@@ -134,6 +134,28 @@ static void pl_json_run_timing(struct pl_json *j, const struct pl_run *run)
     pl_json_end(j);
 }
 
+/* What else ran: "valid" is whether the speeds say something of the machine. */
+static void pl_json_run_beside(struct pl_json *j, const struct pl_beside *b)
+{
+    pl_json_object(j, "beside");
+    if (b->pressure_known) {
+        pl_json_num(j, "waited_before", b->pressure_before);
+        pl_json_num(j, "waited_during", b->pressure_during);
+    } else {
+        pl_json_null(j, "waited_before");
+        pl_json_null(j, "waited_during");
+    }
+    if (b->load_known)
+        pl_json_num(j, "load_before", b->load_before);
+    else
+        pl_json_null(j, "load_before");
+    if (b->judged)
+        pl_json_bool(j, "speed_valid", !b->disturbed);
+    else
+        pl_json_null(j, "speed_valid");
+    pl_json_end(j);
+}
+
 void pl_json_run(struct pl_json *j, const char *key, const struct pl_run *run)
 {
     pl_json_object(j, key);
@@ -148,5 +170,9 @@ void pl_json_run(struct pl_json *j, const char *key, const struct pl_run *run)
     pl_json_run_measured(j, run);
     pl_json_run_report(j, &run->report);
     pl_json_run_timing(j, run);
+    pl_json_run_beside(j, &run->beside);
+    pl_json_word(j, "fill", run->fill);
+    pl_json_word(j, "driver", run->driver);
+    pl_json_bool(j, "golden", run->golden);
     pl_json_end(j);
 }

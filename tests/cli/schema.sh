@@ -81,6 +81,15 @@ if offers runs; then
     done
 fi
 
+if offers accuracy; then
+    printf 'b1 cpu llama m m1 ok 0 20000000 2%d00000 20 19 -c_0 0.02\n' 1 2 3 4 >"$T/rows"
+    ok "accuracy: a ledger to read" "$PLIMSOLL_BUILD/tests/unit/make_ledger" "$T/rows.db" "$T/rows"
+    valid "accuracy: no ledger" accuracy
+    valid "accuracy: some runs" accuracy --ledger "$T/rows.db"
+    valid "calibration: nothing" calibration
+    valid "calibration: something" calibration --ledger "$T/rows.db"
+fi
+
 if offers plan; then
     printf '{"plimsoll": 1, "components": {"a": {"candidates": [{"footprint": {"ram": {"steady": "1MiB"}}}]}}}' >"$T/stack.yaml"
     valid "plan" plan "$T/stack.yaml"

@@ -134,6 +134,13 @@ static inline void fixture_run(struct pl_run *run, uint64_t seed)
         (struct pl_rate){700, 800.5, 900, PL_SOURCE_ASSUMED, PL_STATE_PLAIN, "table"};
     run->predicted_decode =
         (struct pl_rate){20, 22.5, 25, PL_SOURCE_DERIVED, PL_STATE_PLAIN, "bandwidth"};
+    run->beside.pressure_known = run->beside.load_known = run->beside.judged = true;
+    run->beside.pressure_before = 0.01; /* by field: gaps stay 0 */
+    run->beside.pressure_during = 0.0625;
+    run->beside.load_before = 0.75;
+    (void)PL_FMT(run->fill, "random");
+    (void)PL_FMT(run->driver, "nvidia 580.65.06");
+    run->golden = true;
 }
 
 #endif

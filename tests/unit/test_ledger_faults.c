@@ -483,7 +483,7 @@ static void a_full_disk_loses_nothing(void **state)
 }
 
 /* Version 2 as a test has it. */
-static const char step_2[] = "ALTER TABLE runs ADD COLUMN weather TEXT;"
+static const char step_3[] = "ALTER TABLE runs ADD COLUMN weather TEXT;"
                              "UPDATE runs SET weather = 'fine'";
 
 static int backups(const char *folder, char *ret_path)
@@ -492,7 +492,7 @@ static int backups(const char *folder, char *ret_path)
     assert_non_null(d);
     int n = 0;
     for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
-        if (!pl_starts(e->d_name, "ledger.db.backup-v1-20"))
+        if (!pl_starts(e->d_name, "ledger.db.backup-v2-20"))
             continue;
         n++;
         (void)pl_fmt(ret_path, PATH_MAX_HERE, "%s/%s", folder, e->d_name);
@@ -505,12 +505,12 @@ static void a_migration_keeps_a_copy(void **state)
 {
     const char *path = path_in(*state, "ledger.db");
     const struct pl_migration history[] = {
-        pl_migrations[0], {2, step_2},
-         {0, NULL  }
+        pl_migrations[0], pl_migrations[1], {3, step_3},
+          {0, NULL  }
     };
     const struct pl_migration broken[] = {
-        pl_migrations[0], {2, "DROP TABLE amounts; SELECT nonsense"},
-         {0, NULL                                 }
+        pl_migrations[0], pl_migrations[1], {3, "DROP TABLE amounts; SELECT nonsense"},
+          {0, NULL                                 }
     };
     char copy[PATH_MAX_HERE] = "";
     struct pl_ledger *l = NULL;
@@ -520,19 +520,19 @@ static void a_migration_keeps_a_copy(void **state)
 
     assert_int_equal(pl_ledger_open_history(path, PL_LEDGER_WRITE, broken, &l, &err), -EIO);
     assert_int_equal(sound_runs(path), 5);
-    assert_int_equal(ask(path, "PRAGMA user_version"), 1);
+    assert_int_equal(ask(path, "PRAGMA user_version"), 2);
     assert_int_equal(backups(*state, copy), 1);
     (void)unlink(copy);
 
     assert_int_equal(pl_ledger_open_history(path, PL_LEDGER_READ, history, &l, &err), 0);
     l = pl_ledger_close(l);
-    assert_int_equal(ask(path, "PRAGMA user_version"), 2);
+    assert_int_equal(ask(path, "PRAGMA user_version"), 3);
     assert_int_equal(ask(path, "SELECT count(*) FROM runs WHERE weather = 'fine'"), 5);
     assert_int_equal(backups(*state, copy), 1);
     struct stat st;
     assert_int_equal(stat(copy, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
-    assert_int_equal(ask(copy, "PRAGMA user_version"), 1);
+    assert_int_equal(ask(copy, "PRAGMA user_version"), 2);
     assert_int_equal(sound_runs(copy), 5);
     int n = 0;
     assert_int_equal(read_all(copy, &n, &err), 0); /* the copy is a ledger */
@@ -548,8 +548,8 @@ static void a_migration_without_a_copy_does_not_happen(void **state)
 {
     const char *path = path_in(*state, "ledger.db");
     const struct pl_migration history[] = {
-        pl_migrations[0], {2, step_2},
-         {0, NULL  }
+        pl_migrations[0], pl_migrations[1], {3, step_3},
+          {0, NULL  }
     };
     make_ledger(path, 40);
     pid_t pid = fork();
@@ -564,7 +564,7 @@ static void a_migration_without_a_copy_does_not_happen(void **state)
     assert_int_equal(status_of(pid), ENOSPC);
     char copy[PATH_MAX_HERE];
     assert_int_equal(backups(*state, copy), 0);
-    assert_int_equal(ask(path, "PRAGMA user_version"), 1);
+    assert_int_equal(ask(path, "PRAGMA user_version"), 2);
     assert_int_equal(sound_runs(path), 40);
 }
 
