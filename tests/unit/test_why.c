@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "base/units.h"
+#include "why/cause.h"
 #include "why/log.h"
 #include "why/object.h"
 #include "why/rule.h"
@@ -70,6 +71,18 @@ static void bad_patterns(void **state)
         assert_true(pl_pattern_translate(bad[i], &text, &p, &err) < 0);
         assert_true(err.what[0] != '\0');
         pl_str_done(&text);
+    }
+}
+
+/* Whatever the engine, there is a cause to speak of. */
+static void every_class_has_a_cause(void **state)
+{
+    (void)state;
+    for (int c = PL_OOM_UNKNOWN + 1; c < PL_OOM_CLASSES; c++) {
+        struct pl_oom o = {.class = (enum pl_oom_class)c, .engine = "none of ours"};
+        const struct pl_cause_row *r = pl_oom_cause(&o);
+        if (r == NULL || r->cause == NULL || r->remedies == NULL)
+            fail_msg("%s has none", pl_oom_class_name(o.class));
     }
 }
 
@@ -243,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table),
         cmocka_unit_test(bad_patterns),
+        cmocka_unit_test(every_class_has_a_cause),
         cmocka_unit_test(the_documents_failure),
         cmocka_unit_test(jetson),
         cmocka_unit_test(sentinels),
