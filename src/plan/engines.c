@@ -51,37 +51,57 @@ static uint64_t pl_net(const struct pl_engine_use *u, const uint64_t *v, uint32_
     return v[l] > file ? v[l] - file : 0;
 }
 
-void pl_engines_load(const struct pl_problem *p, const struct pl_engines *e, bool open,
-                     uint64_t out[PL_LINES_MAX])
+/* Adds the peaks of the hot ones, a file's pages once. */
+static void pl_engines_hot(const struct pl_problem *p, const struct pl_engines *e, uint64_t *hot)
 {
-    memset(out, 0, p->n_line * sizeof(*out));
     bool before[PL_PLAN_COMPONENTS_MAX] = {false};
     for (uint32_t k = 0; k < e->n; k++) {
         if (!e->use[k].hot)
             continue;
         bool held = pl_file_held(e, e->use[k].item->file_id, before, k);
         for (uint32_t l = 0; l < p->n_line; l++)
-            out[l] += pl_net(&e->use[k], e->use[k].item->peak, l, held);
+            hot[l] += pl_net(&e->use[k], e->use[k].item->peak, l, held);
         before[k] = true;
     }
+}
+
+/* Raises what its group takes to what warm engine k needs. */
+static void pl_engines_warm(const struct pl_problem *p, const struct pl_engines *e, uint32_t k,
+                            bool held, uint64_t *most)
+{
+    const struct pl_engine_use *u = &e->use[k];
+    for (uint32_t l = 0; l < p->n_line; l++)
+        most[l] = pl_more(
+            most[l], pl_more(pl_net(u, u->item->peak, l, held), pl_net(u, u->item->load, l, held)));
+}
+
+void pl_engines_add(const struct pl_problem *p, const struct pl_engines *e, bool open,
+                    uint64_t *hot, uint64_t *group)
+{
+    pl_engines_hot(p, e, hot);
+    for (uint32_t k = 0; k < e->n; k++) {
+        const struct pl_engine_use *u = &e->use[k];
+        if (!u->hot && !(open && u->item->instance >= 0))
+            pl_engines_warm(p, e, k, open || pl_file_held(e, u->item->file_id, NULL, k),
+                            group + (size_t)u->group * p->n_line);
+    }
+}
+
+void pl_engines_load(const struct pl_problem *p, const struct pl_engines *e,
+                     uint64_t out[PL_LINES_MAX])
+{
     bool done[PL_PLAN_COMPONENTS_MAX] = {false};
+    memset(out, 0, p->n_line * sizeof(*out));
+    pl_engines_hot(p, e, out);
     for (uint32_t k = 0; k < e->n; k++) {
         uint64_t most[PL_LINES_MAX] = {0};
-        if (e->use[k].hot || done[k])
-            continue;
-        for (uint32_t o = k; o < e->n; o++) {
-            const struct pl_engine_use *u = &e->use[o];
-            if (u->hot || u->group != e->use[k].group)
+        for (uint32_t o = k; o < e->n && !e->use[k].hot && !done[k]; o++) {
+            if (e->use[o].hot || e->use[o].group != e->use[k].group)
                 continue;
-            done[o] = true;
-            if (open && u->item->instance >= 0)
-                continue;
-            bool held = open || pl_file_held(e, u->item->file_id, NULL, o);
-            for (uint32_t l = 0; l < p->n_line; l++)
-                most[l] = pl_more(most[l], pl_more(pl_net(u, u->item->peak, l, held),
-                                                   pl_net(u, u->item->load, l, held)));
+            pl_engines_warm(p, e, o, pl_file_held(e, e->use[o].item->file_id, NULL, o), most);
+            done[o] = o > k;
         }
-        for (uint32_t l = 0; l < p->n_line; l++)
+        for (uint32_t l = 0; l < p->n_line && !e->use[k].hot && !done[k]; l++)
             out[l] += most[l];
     }
 }
@@ -133,6 +153,24 @@ static bool pl_can_be_last(const struct pl_problem *p, const struct pl_engines *
     return true;
 }
 
+/* Is there room for the largest need of any hot one beside all others? Then any order will do. */
+static bool pl_any_order(const struct pl_problem *p, const struct pl_engines *e,
+                         const uint64_t *all, const uint64_t *room)
+{
+    for (uint32_t l = 0; l < p->n_line; l++) {
+        uint64_t most = 0;
+        for (uint32_t k = 0; k < e->n; k++) {
+            const struct pl_item *i = e->use[k].item;
+            uint64_t need = i->load[l] + (i->file != NULL ? i->file[l] : 0);
+            if (e->use[k].hot && need > i->steady[l])
+                most = pl_more(most, need - i->steady[l]);
+        }
+        if (all[l] + most > room[l])
+            return false;
+    }
+    return true;
+}
+
 bool pl_engines_order(const struct pl_problem *p, const struct pl_engines *e, const uint64_t *room,
                       uint32_t *order, uint32_t *ret_n)
 {
@@ -148,6 +186,8 @@ bool pl_engines_order(const struct pl_problem *p, const struct pl_engines *e, co
         uint64_t all[PL_LINES_MAX];
         uint32_t last = PL_NOTHING;
         pl_steady(p, e, left, all);
+        if (order == NULL && pl_any_order(p, e, all, room))
+            return true;
         for (uint32_t k = 0; k < e->n; k++) {
             if (left[k] && (last == PL_NOTHING || pl_later(p, &e->use[k], &e->use[last])) &&
                 pl_can_be_last(p, e, left, k, all, room))

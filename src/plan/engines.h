@@ -21,11 +21,15 @@ void pl_engines_of(const struct pl_problem *p, const uint32_t *choice, uint32_t 
                    struct pl_engines *ret);
 
 /* The load of every line without its reserve: peaks of the hot ones, and of each warm group the
- * largest. A file's pages are charged once. open: more components may come, which can make a warm
- * instance hot or move it into another group, and can hold a warm one's file: what it then adds at
- * least. */
-void pl_engines_load(const struct pl_problem *p, const struct pl_engines *e, bool open,
+ * largest. A file's pages are charged once. */
+void pl_engines_load(const struct pl_problem *p, const struct pl_engines *e,
                      uint64_t out[PL_LINES_MAX]);
+
+/* The same on top of others: hot (by line) grows, and what each group takes (by group and line).
+ * open: more may come, which can make a warm instance hot or move it into another group, and can
+ * hold a warm one's file: what it then adds at least. */
+void pl_engines_add(const struct pl_problem *p, const struct pl_engines *e, bool open,
+                    uint64_t *hot, uint64_t *group);
 
 /* Is there an order in which the hot ones can be loaded within room? Writes it (indices into use,
  * hot ones only) when order is not NULL. Exact: whoever can be loaded when all others are there can

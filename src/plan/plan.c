@@ -349,16 +349,25 @@ static int pl_make_gap(struct pl_make *m)
     if (f->complete)
         return 0;
     const struct pl_stage *s = &m->stage[f->open_stage];
-    if (s->kind == PL_STAGE_SUM && f->open_bound != INT64_MAX) {
-        bool less = s->term == PL_TERM_SETTINGS || s->term == PL_TERM_FIRST_TOKEN;
-        int64_t sign = less ? -1 : 1;
-        (void)PL_FMT(text,
-                     "%s: %lld found, at %s %lld possible; what ranks below it is not settled",
-                     pl_term_name(s->term), (long long)(sign * f->best[f->open_stage]),
-                     less ? "least" : "most", (long long)(sign * f->open_bound));
-    } else {
-        (void)PL_FMT(text, "%s is not proved to be the best", pl_term_name(s->term));
-    }
+    const char *name = pl_term_name(s->term), *then = "what ranks below it is not settled";
+    int64_t value = f->best[f->open_stage], bound = f->open_bound, n = m->p->n_component + 1;
+    bool less = s->term == PL_TERM_SETTINGS || s->term == PL_TERM_FIRST_TOKEN;
+    if (bound == INT64_MAX || s->kind == PL_STAGE_ORDER)
+        (void)PL_FMT(text, "%s is not proved to be the best", name);
+    else if (s->kind == PL_STAGE_HEADROOM)
+        (void)PL_FMT(text, "%s: %.2f %% found, at most %.2f %% possible; %s", name,
+                     f->line > 0 ? 100.0 * (double)f->head / (double)f->line : 0,
+                     100.0 * (double)bound / (double)(1ull << PL_RATIO_BITS) + 0.005, then);
+    else if (s->term == PL_TERM_TIERS)
+        (void)PL_FMT(text, "%s: %lld in their first tier, at most %lld possible; %s", name,
+                     (long long)(value / (n * n * n)), (long long)(bound / (n * n * n)), then);
+    else if (s->term == PL_TERM_SERVED) /* a packed count per priority */
+        (void)PL_FMT(text, "%s: %.2f %% below what is possible at most; %s", name,
+                     bound > 0 ? 100.0 * (double)(bound - value) / (double)bound : 0, then);
+    else
+        (void)PL_FMT(text, "%s: %lld found, at %s %lld possible; %s", name,
+                     (long long)(less ? -value : value), less ? "least" : "most",
+                     (long long)(less ? -bound : bound), then);
     m->plan->gap = pl_arena_strdup(m->arena, text);
     return m->plan->gap != NULL ? 0 : pl_make_memory(m);
 }
@@ -402,7 +411,7 @@ static int pl_make_notes(struct pl_make *m)
 static int pl_make_feasible(struct pl_make *m)
 {
     pl_engines_of(m->p, m->found.choice, m->p->n_component, &m->engines);
-    pl_engines_load(m->p, &m->engines, false, m->load);
+    pl_engines_load(m->p, &m->engines, m->load);
     for (uint32_t l = 0; l < m->p->n_line; l++)
         (void)pl_line_room(m->p, &m->active, l, &m->room[l]);
     int rc = pl_make_terms(m);

@@ -6,134 +6,10 @@
 #include <math.h>
 #include <string.h>
 
-#define PL_STEPS 60
-#define PL_STEPS_MANY 120  /* for few components, where they cost little */
-#define PL_IDLE_STEPS 12   /* without a better bound */
-#define PL_WIDE_BITS 116.0 /* sums stay within 127 bits with room to spare */
-#define PL_PRICE_BITS 60.0 /* a price itself stays within 63 */
-
-struct pl_dual {
-    double line[PL_LINES_MAX], stage[PL_STAGES_MAX];
-};
-
-static bool pl_prices_won(const struct pl_search *s, int32_t goal, uint32_t k)
-{
-    return k < s->now && (int32_t)k != goal && s->stage[k].kind == PL_STAGE_SUM;
-}
-
-static double pl_dual_item(const struct pl_search *s, int32_t goal, const struct pl_dual *d,
-                           uint32_t i)
-{
-    double v = goal >= 0 ? (double)s->stage[goal].value[i] : 0;
-    for (uint32_t k = 0; k < s->now; k++) {
-        if (pl_prices_won(s, goal, k))
-            v += d->stage[k] * (double)s->stage[k].value[i];
-    }
-    const uint64_t *r = s->relaxed + (size_t)i * s->p->n_line;
-    for (uint32_t l = 0; l < s->p->n_line; l++)
-        v -= d->line[l] * (double)r[l];
-    return v;
-}
-
-/* One evaluation: the dual value, and its subgradient. */
-static double pl_dual_value(const struct pl_search *s, int32_t goal, const struct pl_dual *d,
-                            struct pl_dual *slope)
-{
-    double v = 0;
-    memset(slope, 0, sizeof(*slope));
-    for (uint32_t l = 0; l < s->p->n_line; l++) {
-        slope->line[l] = (double)s->room[l];
-        v += d->line[l] * (double)s->room[l];
-    }
-    for (uint32_t k = 0; k < s->now; k++) {
-        if (!pl_prices_won(s, goal, k))
-            continue;
-        slope->stage[k] = -(double)s->best->best[k];
-        v -= d->stage[k] * (double)s->best->best[k];
-    }
-    for (uint32_t c = 0; c < s->p->n_component; c++) {
-        double most = -INFINITY;
-        uint32_t at = PL_NOTHING;
-        for (uint32_t i = s->p->first[c]; i < s->p->first[c + 1]; i++) {
-            if (s->off[i])
-                continue;
-            double x = pl_dual_item(s, goal, d, i);
-            if (x > most) {
-                most = x;
-                at = i;
-            }
-        }
-        if (at == PL_NOTHING)
-            return -INFINITY;
-        v += most;
-        const uint64_t *r = s->relaxed + (size_t)at * s->p->n_line;
-        for (uint32_t l = 0; l < s->p->n_line; l++)
-            slope->line[l] -= (double)r[l];
-        for (uint32_t k = 0; k < s->now; k++) {
-            if (pl_prices_won(s, goal, k))
-                slope->stage[k] += (double)s->stage[k].value[at];
-        }
-    }
-    return v;
-}
-
-/* Scale of each price, so that one step size suits all: a line by its room, a term by its span. */
-static void pl_dual_scale(const struct pl_search *s, int32_t goal, struct pl_dual *unit)
-{
-    for (uint32_t l = 0; l < s->p->n_line; l++)
-        unit->line[l] = s->room[l] > 0 ? 1.0 / (double)s->room[l] : 1.0;
-    for (uint32_t k = 0; k < s->now; k++) {
-        double most = 1;
-        for (uint32_t i = 0; pl_prices_won(s, goal, k) && i < s->p->n_item; i++)
-            most = fmax(most, fabs((double)s->stage[k].value[i]));
-        unit->stage[k] = 1.0 / most;
-    }
-}
-
-static double pl_goal_span(const struct pl_search *s, int32_t goal)
-{
-    double most = 1;
-    for (uint32_t i = 0; goal >= 0 && i < s->p->n_item; i++)
-        most = fmax(most, fabs((double)s->stage[goal].value[i]));
-    return most;
-}
-
-/* Finds prices: the best dual value seen. */
-static void pl_dual_find(const struct pl_search *s, int32_t goal, struct pl_dual *ret)
-{
-    struct pl_dual now = {0}, slope, unit = {0};
-    bool free_scale = goal < 0; /* without a goal only the proportions of prices count */
-    double best = INFINITY, step = pl_goal_span(s, goal);
-    int idle = 0, steps = s->p->n_component <= 24 ? PL_STEPS_MANY : PL_STEPS;
-    pl_dual_scale(s, goal, &unit);
-    for (uint32_t l = 0; free_scale && l < s->p->n_line; l++)
-        now.line[l] = s->room[l] < PL_NO_LIMIT / 4 ? unit.line[l] : 0;
-    *ret = now;
-    for (int n = 0; n < steps; n++) {
-        double norm = 0, v = pl_dual_value(s, goal, &now, &slope);
-        if (v < best) {
-            idle = best - v > 1e-4 * fabs(best) ? 0 : idle + 1;
-            best = v;
-            *ret = now;
-        } else {
-            idle++;
-        }
-        if (idle > PL_IDLE_STEPS)
-            break;
-        for (uint32_t l = 0; l < s->p->n_line; l++)
-            norm += slope.line[l] * unit.line[l] * slope.line[l] * unit.line[l];
-        for (uint32_t k = 0; k < s->now; k++)
-            norm += slope.stage[k] * unit.stage[k] * slope.stage[k] * unit.stage[k];
-        if (norm < 1e-18 || (free_scale && v < 0))
-            break;
-        double size = step / sqrt(norm) / (1.0 + 0.08 * n);
-        for (uint32_t l = 0; l < s->p->n_line; l++)
-            now.line[l] = fmax(0, now.line[l] - size * slope.line[l] * unit.line[l] * unit.line[l]);
-        for (uint32_t k = 0; k < s->now; k++)
-            now.stage[k] =
-                fmax(0, now.stage[k] - size * slope.stage[k] * unit.stage[k] * unit.stage[k]);
-    }
-}
+#define PL_PART_BITS 30u
+#define PL_PART_ONE 1073740000.0 /* a little below 2^30: sums of rounded parts stay below one */
+#define PL_WIDE_BITS 116.0       /* sums stay within 127 bits with room to spare */
+#define PL_PRICE_BITS 60.0       /* a price itself stays within 63 */
 
 /* How many bits fractions may have, so that no sum of the bound leaves 127 bits. */
 static uint32_t pl_dual_shift(const struct pl_search *s, int32_t goal, const struct pl_dual *d)
@@ -141,13 +17,12 @@ static uint32_t pl_dual_shift(const struct pl_search *s, int32_t goal, const str
     double most = 1, price = 1e-30;
     for (uint32_t i = 0; i < s->p->n_item; i++) {
         double v = goal >= 0 ? fabs((double)s->stage[goal].value[i]) : 0;
-        const uint64_t *r = s->relaxed + (size_t)i * s->p->n_line;
         for (uint32_t k = 0; k < s->now; k++) {
             if (pl_prices_won(s, goal, k))
                 v += d->stage[k] * fabs((double)s->stage[k].value[i]);
         }
-        for (uint32_t l = 0; l < s->p->n_line && !s->off[i]; l++)
-            v += d->line[l] * (double)r[l];
+        for (uint32_t k = s->share_at[i]; k < s->share_at[i + 1] && !s->off[i]; k++)
+            v += d->line[s->share[k].line] * (double)s->share[k].bytes;
         most = fmax(most, v * (double)(s->p->n_component + 1));
     }
     for (uint32_t l = 0; l < s->p->n_line; l++) {
@@ -224,6 +99,16 @@ void pl_plain(struct pl_search *s, int32_t goal, struct pl_test *t)
     pl_test_threshold(s, goal, t);
 }
 
+/* Bytes of a share with its part, rounded so that the parts of a group never exceed the whole. */
+static pl_wide pl_share_int(const struct pl_search *s, uint32_t item, const struct pl_share *x)
+{
+    if (!x->warm)
+        return x->bytes;
+    double part = s->part_best[(size_t)s->p->item[item].component * s->p->n_line + x->line];
+    uint64_t times = (uint64_t)(fmin(fmax(part, 0), 1) * PL_PART_ONE);
+    return (pl_wide)((pl_uwide)x->bytes * times >> PL_PART_BITS);
+}
+
 bool pl_prices(struct pl_search *s, int32_t goal, struct pl_test *t)
 {
     struct pl_dual d;
@@ -241,12 +126,11 @@ bool pl_prices(struct pl_search *s, int32_t goal, struct pl_test *t)
         t->won -= (pl_wide)won[k] * s->best->best[k];
     }
     for (uint32_t i = 0; i < s->p->n_item; i++) {
-        const uint64_t *r = s->relaxed + (size_t)i * s->p->n_line;
         pl_wide v = goal >= 0 ? (pl_wide)s->stage[goal].value[i] * ((pl_wide)1 << t->shift) : 0;
         for (uint32_t k = 0; k < s->now && !s->off[i]; k++)
             v += (pl_wide)won[k] * (won[k] > 0 ? s->stage[k].value[i] : 0);
-        for (uint32_t l = 0; l < s->p->n_line && !s->off[i]; l++)
-            v -= (pl_wide)t->price_of_line[l] * (pl_wide)r[l];
+        for (uint32_t k = s->share_at[i]; k < s->share_at[i + 1] && !s->off[i]; k++)
+            v -= (pl_wide)t->price_of_line[s->share[k].line] * pl_share_int(s, i, &s->share[k]);
         t->price[i] = v;
     }
     pl_test_constant(s, t);

@@ -234,21 +234,6 @@ static int pl_build_option(struct pl_build *b, uint32_t at)
     return 0;
 }
 
-/* Is an instance or a file in reach of two components? */
-static void pl_build_shares(struct pl_problem *p)
-{
-    for (uint32_t i = 0; i < p->n_item && !p->shares; i++) {
-        const struct pl_item *a = &p->item[i];
-        for (uint32_t k = i + 1;
-             k < p->n_item && !p->shares && (a->instance >= 0 || a->file_id >= 0); k++) {
-            const struct pl_item *c = &p->item[k];
-            p->shares =
-                c->component != a->component && ((a->instance >= 0 && a->instance == c->instance) ||
-                                                 (a->file_id >= 0 && a->file_id == c->file_id));
-        }
-    }
-}
-
 static int pl_build_items(struct pl_build *b)
 {
     struct pl_problem *p = b->p;
@@ -277,7 +262,6 @@ static int pl_build_items(struct pl_build *b)
         p->n_item++;
     }
     p->first[n] = p->n_item;
-    pl_build_shares(p);
     return 0;
 }
 

@@ -60,7 +60,6 @@ struct pl_problem {
     uint32_t n_item;
     uint32_t *first; /* of each component, and one more */
     uint32_t n_component, n_group, n_instance, n_file;
-    bool shares; /* an instance or a file may be used by two components */
     bool likely; /* built from likely values, not from high ones */
 };
 

@@ -4,6 +4,7 @@
 
 #include "plan/solve.h"
 
+#define PL_IMPROVE_FROM 13u /* components; fewer are solved to the end sooner */
 #define PL_TESTS_MAX (2u * PL_STAGES_MAX + 2u)
 
 /* A bound: for every choice that meets all lines and all terms already won,
@@ -20,6 +21,20 @@ struct pl_test {
 
 struct pl_walk;
 
+/* A price per line and per term. */
+struct pl_dual {
+    double line[PL_LINES_MAX], stage[PL_STAGES_MAX];
+};
+
+/* What an item adds to a line at least, where that is not zero. A warm group is charged its largest
+ * member, so of a warm item only a part counts: all parts of a group's components add up to one at
+ * most, on each line. */
+struct pl_share {
+    uint32_t line;
+    bool warm;
+    uint64_t bytes; /* before its part */
+};
+
 struct pl_search {
     const struct pl_problem *p;
     const struct pl_active *active;
@@ -28,11 +43,17 @@ struct pl_search {
     struct pl_solution *best; /* incumbent, replaced when a better one is found */
     uint32_t now;             /* stage being solved */
     uint64_t room[PL_LINES_MAX];
-    uint64_t *relaxed; /* by item and line: what it adds to a load at least */
-    bool *off;         /* items that can be left out: they fit in no better choice */
-    uint32_t *order;   /* components by depth */
-    uint32_t *list;    /* items of each component in the order tried, by p->first */
-    uint32_t *n_list;  /* how many of them, by component */
+    struct pl_share *share; /* those of item i from share_at[i] */
+    uint32_t *share_at;
+    int32_t *group;     /* by component: the warm group it can be in; -1 = none */
+    uint32_t *in_group; /* by group: components that can be in it */
+    bool *tied;         /* by item: another component can use its process or file */
+    double *part, *part_best, *part_start; /* by component and line, of a group's load */
+    double *took;                          /* by component and line: what the chosen item takes */
+    bool *off;        /* items that can be left out: they fit in no better choice */
+    uint32_t *order;  /* components by depth */
+    uint32_t *list;   /* items of each component in the order tried, by p->first */
+    uint32_t *n_list; /* how many of them, by component */
     struct pl_test test[PL_TESTS_MAX];
     uint32_t n_test;
     struct pl_walk *walk;
@@ -42,10 +63,29 @@ struct pl_search {
     uint64_t stop_at;            /* nodes of the solution at which a search ends; 0 = none */
     bool found;                  /* a choice was accepted since it was cleared */
     bool expired;
+    struct pl_dual warm[PL_STAGES_MAX]; /* prices found last, by goal ... */
+    uint32_t warm_now[PL_STAGES_MAX];   /* ... in this stage, plus one */
+    uint64_t cap;                       /* nodes a stage may take in this pass; 0 = any number */
+    int64_t bound;                      /* of the stage's sum; INT64_MAX = none known */
+    bool held;                          /* most components have one item left */
+    uint32_t *trial;                    /* scratch: a choice, or components in some order */
+    uint64_t random;                    /* state of the generator; the same in every run */
 };
+
+/* What each item adds to a load at least: share, group, parts. -ENOMEM. */
+int pl_shares_make(struct pl_search *s, struct pl_arena *arena);
+
+/* Bytes of an item's share when all of its group have the same part. */
+uint64_t pl_share_even(const struct pl_search *s, uint32_t item, const struct pl_share *x);
 
 /* What the walk needs at each depth; NULL when there is no memory. */
 struct pl_walk *pl_walk_make(const struct pl_problem *p, struct pl_arena *arena);
+
+/* Is term k priced when goal is maximised in this stage? */
+bool pl_prices_won(const struct pl_search *s, int32_t goal, uint32_t k);
+
+/* The best prices found for a goal; part_best holds the parts that belong to them. */
+void pl_dual_find(struct pl_search *s, int32_t goal, struct pl_dual *ret);
 
 /* Prices for a goal and a test from them. False: the bound already shows that nothing is better. */
 bool pl_prices(struct pl_search *s, int32_t goal, struct pl_test *ret);
@@ -72,7 +112,25 @@ int64_t pl_stage_sum(const struct pl_search *s, uint32_t k, const uint32_t *choi
 /* Depth first through all choices that pass the tests; better ones replace the incumbent. */
 void pl_search_run(struct pl_search *s);
 
-/* Solves stage s->now under the ones before it. keep: room for a flag per item. */
-void pl_stage_solve(struct pl_search *s, bool *keep);
+/* Solves stage s->now under the ones before it. keep: room for a flag per item. True: proved. */
+bool pl_stage_solve(struct pl_search *s, bool *keep);
+
+/* Components in the order they are searched. */
+void pl_stage_arrange(struct pl_search *s);
+
+/* A stage that maximises the least headroom. True: proved. */
+bool pl_stage_headroom(struct pl_search *s, const bool *keep);
+
+/* One look at the stage with the items that are left, for at most `nodes`: a better choice replaces
+ * the incumbent. True: no better one is among them. */
+bool pl_stage_look(struct pl_search *s, uint64_t nodes);
+
+/* A choice that meets every line, quickly and not the best: what is required in its smallest form,
+ * mended until it fits, then what else fits, the most important first. False: none found. */
+bool pl_first_choice(struct pl_search *s);
+
+/* Looks around the incumbent: all components but a few keep their items, and those few are solved
+ * exactly. keep: flags of the items left out in this stage. True: it is proved the best. */
+bool pl_improve(struct pl_search *s, const bool *keep);
 
 #endif

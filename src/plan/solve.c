@@ -6,6 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PL_PASS_NODES                                                                              \
+    20000u /* of each stage in the first pass; four times as many in each next                     \
+            */
+#define PL_RANDOM_START 0x9E3779B97F4A7C15ull
+
 bool pl_ratio_more(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
     return (pl_uwide)a * d > (pl_uwide)c * b;
@@ -48,47 +53,6 @@ bool pl_headroom_room(struct pl_search *s, uint64_t head, uint64_t line, bool st
     return true;
 }
 
-/* Least load of each item on each line, whatever else is chosen: shares of what is charged once. */
-static void pl_relax(struct pl_search *s)
-{
-    const struct pl_problem *p = s->p;
-    uint64_t in_group[PL_PLAN_COMPONENTS_MAX] = {0}, in_instance[PL_PLAN_COMPONENTS_MAX] = {0};
-    int32_t group_of[PL_PLAN_COMPONENTS_MAX];
-    memset(group_of, 0xff, sizeof(group_of));
-    for (uint32_t c = 0; c < p->n_component; c++) {
-        bool group[PL_PLAN_COMPONENTS_MAX] = {false}, instance[PL_PLAN_COMPONENTS_MAX] = {false};
-        for (uint32_t i = p->first[c]; i < p->first[c + 1]; i++) {
-            const struct pl_item *x = &p->item[i];
-            if (x->group >= 0 && !group[x->group]) {
-                group[x->group] = true;
-                in_group[x->group]++;
-            }
-            if (x->instance >= 0 && !instance[x->instance]) {
-                instance[x->instance] = true;
-                in_instance[x->instance]++;
-            }
-            if (x->instance >= 0 && x->group >= 0)
-                group_of[x->instance] =
-                    group_of[x->instance] < 0 || group_of[x->instance] == x->group ? x->group : -2;
-        }
-    }
-    for (uint32_t i = 0; i < p->n_item; i++) {
-        const struct pl_item *x = &p->item[i];
-        uint64_t *r = s->relaxed + (size_t)i * p->n_line;
-        for (uint32_t l = 0; x->peak != NULL && l < p->n_line; l++) {
-            bool warm = x->serve == PL_SERVE_WARM;
-            uint64_t v = x->peak[l];
-            if (warm && x->instance < 0 && x->load[l] > v)
-                v = x->load[l];
-            if (x->file != NULL) /* another may hold the pages */
-                v = pl_sub_floor(v, x->file[l]);
-            if (x->instance >= 0)
-                v = warm && group_of[x->instance] == -2 ? 0 : v / in_instance[x->instance];
-            r[l] = warm ? v / in_group[x->group] : v;
-        }
-    }
-}
-
 /* Leaves out what cannot be chosen at all: forbidden, or too large alone. */
 static void pl_filter(struct pl_search *s)
 {
@@ -105,15 +69,15 @@ static int pl_search_make(struct pl_search *s, struct pl_arena *arena, bool **re
 {
     const struct pl_problem *p = s->p;
     size_t n = p->n_component, m = p->n_item;
-    s->relaxed = pl_arena_alloc(arena, m * p->n_line + 1, sizeof(*s->relaxed));
     s->off = pl_arena_alloc(arena, m + 1, sizeof(*s->off));
     s->order = pl_arena_alloc(arena, n + 1, sizeof(*s->order));
     s->list = pl_arena_alloc(arena, m + 1, sizeof(*s->list));
     s->n_list = pl_arena_alloc(arena, n + 1, sizeof(*s->n_list));
     s->best->choice = pl_arena_alloc(arena, n + 1, sizeof(*s->best->choice));
+    s->trial = pl_arena_alloc(arena, n + 1, sizeof(*s->trial));
     s->spare = pl_arena_alloc(arena, m + 1, sizeof(*s->spare));
     *ret_keep = pl_arena_alloc(arena, m + 1, sizeof(**ret_keep));
-    bool ok = s->relaxed != NULL && s->off != NULL && s->order != NULL && s->list != NULL &&
+    bool ok = s->off != NULL && s->order != NULL && s->list != NULL && s->trial != NULL &&
               s->n_list != NULL && s->best->choice != NULL && s->spare != NULL && *ret_keep != NULL;
     for (uint32_t t = 0; ok && t < PL_TESTS_MAX; t++) {
         s->test[t].price = pl_arena_alloc(arena, m + 1, sizeof(pl_wide));
@@ -134,7 +98,7 @@ static void pl_stage_won(struct pl_search *s, uint32_t n_stage)
             s->best->best[k] = pl_stage_sum(s, k, s->best->choice);
     }
     pl_engines_of(s->p, s->best->choice, s->p->n_component, &e);
-    pl_engines_load(s->p, &e, false, load);
+    pl_engines_load(s->p, &e, load);
     pl_least_headroom(s->p, load, &s->best->head, &s->best->line);
 }
 
@@ -146,6 +110,42 @@ static void pl_rooms(struct pl_search *s, bool *ret_short)
     memcpy(s->full, s->room, sizeof(s->full));
 }
 
+/* One pass over the stages that are not proved yet, each for as long as the pass allows. Returns
+ * the first that is still open; n when none is. */
+static uint32_t pl_pass(struct pl_search *s, uint32_t n, bool *proved, bool *keep)
+{
+    uint32_t open = n;
+    bool no_room;
+    for (s->now = 0; s->now < n && !s->expired; s->now++) {
+        int64_t was = s->best->best[s->now];
+        bool last = s->stage[s->now].kind == PL_STAGE_ORDER && open < n;
+        if (!proved[s->now] && !last) {
+            uint64_t head = s->best->head, line = s->best->line;
+            proved[s->now] = pl_stage_solve(s, keep);
+            if (!s->best->feasible)
+                return proved[s->now] ? n : s->now; /* the first stage finds any choice there is */
+            pl_stage_won(s, n);
+            bool more = s->stage[s->now].kind == PL_STAGE_HEADROOM
+                            ? head != s->best->head || line != s->best->line
+                            : was != s->best->best[s->now];
+            for (uint32_t k = s->now + 1; k < n && more; k++)
+                proved[k] = false;
+        }
+        if (!proved[s->now] && open == n) {
+            open = s->now;
+            s->best->open_bound = s->bound;
+        }
+        pl_rooms(s, &no_room);
+        for (uint32_t k = 0; k <= s->now; k++) {
+            if (s->stage[k].kind == PL_STAGE_HEADROOM)
+                (void)pl_headroom_room(s, s->best->head, s->best->line, false);
+        }
+    }
+    for (uint32_t k = s->now; k < n && open == n; k++)
+        open = !proved[k] ? k : n;
+    return open;
+}
+
 int pl_solve(const struct pl_problem *p, const struct pl_active *active,
              const struct pl_stage *stage, uint32_t n_stage, const struct pl_solve_limits *limits,
              struct pl_arena *arena, struct pl_solution *ret, struct pl_err *err)
@@ -153,32 +153,29 @@ int pl_solve(const struct pl_problem *p, const struct pl_active *active,
     static const struct pl_stage any = {.kind = PL_STAGE_ORDER, .term = PL_TERM_FILE_ORDER};
     *ret = (struct pl_solution){.complete = true};
     struct pl_search *s = pl_arena_alloc(arena, 1, sizeof(*s));
-    bool *keep = NULL, no_room = false;
+    bool *keep = NULL, no_room = false, proved[PL_STAGES_MAX] = {false};
     if (s == NULL)
         return pl_fail(err, -ENOMEM, "no memory for the search");
     *s = (struct pl_search){.p = p,
                             .active = active,
                             .stage = n_stage > 0 ? stage : &any,
                             .limits = limits,
-                            .best = ret};
+                            .best = ret,
+                            .random = PL_RANDOM_START};
     if (pl_search_make(s, arena, &keep) < 0)
         return pl_fail(err, -ENOMEM, "no memory for the search");
     pl_rooms(s, &no_room);
     if (no_room)
         return 0;
-    pl_relax(s);
+    if (pl_shares_make(s, arena) < 0)
+        return pl_fail(err, -ENOMEM, "no memory for the search");
     pl_filter(s);
-    uint32_t n = n_stage > 0 ? n_stage : 1;
-    for (s->now = 0; s->now < n; s->now++) {
-        pl_stage_solve(s, keep);
-        if (!ret->feasible)
-            return 0; /* the first stage finds any choice there is */
-        pl_stage_won(s, n);
+    uint32_t n = n_stage > 0 ? n_stage : 1, open = 0;
+    for (s->cap = PL_PASS_NODES; open < n && !s->expired; s->cap *= s->cap < 1ull << 50 ? 4 : 1) {
+        open = pl_pass(s, n, proved, keep);
         pl_rooms(s, &no_room);
-        for (uint32_t k = 0; k <= s->now; k++) {
-            if (s->stage[k].kind == PL_STAGE_HEADROOM)
-                (void)pl_headroom_room(s, s->best->head, s->best->line, false);
-        }
     }
+    ret->complete = open == n;
+    ret->open_stage = open < n ? open : 0;
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "plan/engines.h"
 
 #define PL_STAGES_MAX 24u
+#define PL_RATIO_BITS 40u /* of the headroom ratios between which the best is looked for */
 
 enum pl_stage_kind { PL_STAGE_SUM = 0, PL_STAGE_HEADROOM, PL_STAGE_ORDER };
 
@@ -29,7 +30,8 @@ struct pl_solution {
     int64_t best[PL_STAGES_MAX]; /* of each PL_STAGE_SUM */
     uint64_t head, line;         /* the least headroom / ceiling; line 0: no pool counts */
     uint32_t open_stage;         /* where time ran out, when not complete */
-    int64_t open_bound;          /* and what its term cannot exceed; valid for PL_STAGE_SUM */
+    int64_t open_bound;          /* and what its term cannot exceed: a sum, or a headroom ratio in
+                                    parts of 2^PL_RATIO_BITS; INT64_MAX = not known */
     uint64_t nodes;
 };
 

@@ -6,8 +6,6 @@
 #define PL_AIM_NODES 20000u /* of the first target; twice as many of each next one */
 #define PL_AIM_STEP 512     /* the second target lies such a part below the bound */
 #define PL_SHORT_LOOK 3000u /* nodes */
-#define PL_RATIO_BITS 40u   /* of the headroom ratios between which the best is looked for */
-#define PL_RATIO_ENOUGH 9u
 
 /* Price-based: an item whose best plan misses a threshold is in no plan that matters. won: leave
  * out for good what cannot reach terms already won; else only for this stage. */
@@ -33,18 +31,20 @@ static void pl_fix(struct pl_search *s, const struct pl_test *t)
 static uint64_t pl_weight(const struct pl_search *s, uint32_t c)
 {
     uint64_t most = 0;
+    uint32_t left = 0;
     for (uint32_t i = s->p->first[c]; i < s->p->first[c + 1]; i++) {
-        const uint64_t *r = s->relaxed + (size_t)i * s->p->n_line;
-        for (uint32_t l = 0; l < s->p->n_line && !s->off[i]; l++) {
-            uint64_t share =
-                s->room[l] > 0 ? (uint64_t)((pl_uwide)r[l] * 1000000u / s->room[l]) : 0;
+        left += !s->off[i];
+        for (uint32_t k = s->share_at[i]; k < s->share_at[i + 1] && !s->off[i]; k++) {
+            uint64_t room = s->room[s->share[k].line];
+            pl_uwide bytes = pl_share_even(s, i, &s->share[k]);
+            uint64_t share = room > 0 ? (uint64_t)(bytes * 1000000u / room) : 0;
             most = share > most ? share : most;
         }
     }
-    return most;
+    return left > 1 ? most : UINT64_MAX; /* nothing to decide: first of all */
 }
 
-static void pl_arrange(struct pl_search *s)
+void pl_stage_arrange(struct pl_search *s)
 {
     uint64_t weight[PL_PLAN_COMPONENTS_MAX];
     uint32_t n = s->p->n_component;
@@ -81,21 +81,23 @@ static void pl_list_items(struct pl_search *s)
 }
 
 /* The most a term could reach if every component took its best item. */
-static bool pl_trivially_best(const struct pl_search *s)
+static int64_t pl_most_of(const struct pl_search *s)
 {
     const struct pl_stage *t = &s->stage[s->now];
     int64_t most = 0;
-    if (!s->best->feasible || t->kind != PL_STAGE_SUM)
-        return false;
+    if (t->kind != PL_STAGE_SUM)
+        return INT64_MAX;
     for (uint32_t c = 0; c < s->p->n_component; c++) {
         int64_t best = INT64_MIN;
         for (uint32_t i = s->p->first[c]; i < s->p->first[c + 1]; i++) {
             if (!s->off[i] && t->value[i] > best)
                 best = t->value[i];
         }
+        if (best == INT64_MIN)
+            return INT64_MAX;
         most += best;
     }
-    return most <= s->best->best[s->now];
+    return most;
 }
 
 /* Builds the tests of a stage. False: one of them closes it at the root. */
@@ -144,24 +146,23 @@ static bool pl_all_have(const struct pl_search *s)
     return true;
 }
 
-/* Runs the search with the tests at hand; what ended it early is noted once. */
-static void pl_stage_search(struct pl_search *s, int64_t bound)
+/* Runs the search with the tests at hand, for at most `nodes` (0: to its end). True: it ended. */
+static bool pl_stage_search(struct pl_search *s, uint64_t nodes)
 {
+    s->stop_at = nodes > 0 ? s->best->nodes + nodes : 0;
     pl_list_items(s);
     pl_search_run(s);
-    if (s->expired && s->best->complete) {
-        s->best->complete = false;
-        s->best->open_stage = s->now;
-        s->best->open_bound = bound;
-    }
+    bool capped = s->stop_at > 0 && s->best->nodes >= s->stop_at;
+    s->stop_at = 0;
+    return !capped && !s->expired;
 }
 
-/* One search of the stage within the room at hand. */
-static void pl_stage_once(struct pl_search *s)
+bool pl_stage_look(struct pl_search *s, uint64_t nodes)
 {
-    pl_arrange(s);
-    if (pl_all_have(s) && pl_stage_tests(s) && pl_all_have(s))
-        pl_stage_search(s, pl_bound_of(s));
+    pl_stage_arrange(s);
+    if (!pl_all_have(s) || !pl_stage_tests(s) || !pl_all_have(s))
+        return true;
+    return pl_stage_search(s, nodes);
 }
 
 /* Leaves out items by the tests, then searches. False: the tests close it without a search. */
@@ -189,120 +190,118 @@ static void pl_stage_aim(struct pl_search *s, int64_t target)
 
 /* One search for a sum of at least target, of at most `nodes` (0: to its end). True: settled,
  * either found and improved to the best, or there is none. */
-static bool pl_stage_try(struct pl_search *s, const bool *keep, int64_t target, uint64_t nodes,
-                         int64_t bound)
+static bool pl_stage_try(struct pl_search *s, const bool *keep, int64_t target, uint64_t nodes)
 {
     memcpy(s->off, keep, s->p->n_item * sizeof(*keep));
     pl_stage_aim(s, target);
     s->found = false;
-    s->stop_at = nodes > 0 ? s->best->nodes + nodes : 0;
-    if (pl_stage_fixed(s))
-        pl_stage_search(s, bound);
-    bool capped = s->stop_at > 0 && s->best->nodes >= s->stop_at;
-    s->stop_at = 0;
-    return !capped && !s->expired;
+    return !pl_stage_fixed(s) || pl_stage_search(s, nodes);
 }
 
-/* Any choice at all: the sum nearest to its bound at once, or the first that comes. */
-static void pl_stage_any(struct pl_search *s, const bool *keep, int64_t bound)
+/* Any choice at all: a quick one, the sum nearest to its bound at once, or the first that comes.
+ * False: the search ended before it told. */
+static bool pl_stage_any(struct pl_search *s, const bool *keep)
 {
-    (void)pl_stage_try(s, keep, bound, PL_AIM_NODES, bound);
+    memcpy(s->off, keep, s->p->n_item * sizeof(*keep));
+    if (pl_first_choice(s))
+        return true;
+    (void)pl_stage_try(s, keep, s->bound, PL_AIM_NODES);
     if (s->found || s->expired)
-        return;
+        return s->found;
     memcpy(s->off, keep, s->p->n_item * sizeof(*keep));
     for (uint32_t t = 0; t < s->n_test; t++) {
         if (s->test[t].goal == (int32_t)s->now)
             s->test[t].threshold = -((pl_wide)1 << 125);
     }
     s->first = true;
-    if (pl_stage_fixed(s))
-        pl_stage_search(s, bound);
+    bool ended = !pl_stage_fixed(s) || pl_stage_search(s, 0);
     s->first = false;
+    return ended;
+}
+
+/* Tests and bound of a sum. False: nothing better is possible. */
+static bool pl_stage_open(struct pl_search *s, const bool *keep)
+{
+    memcpy(s->off, keep, s->p->n_item * sizeof(*keep));
+    pl_stage_arrange(s);
+    if (!pl_all_have(s) || !pl_stage_tests(s) || !pl_all_have(s))
+        return false;
+    int64_t bound = pl_bound_of(s);
+    s->bound = bound < s->bound ? bound : s->bound;
+    return true;
 }
 
 /* A sum: aimed at from above. A target near the bound prunes most; what it finds is then improved
  * to the best, and when it finds nothing, or not soon, the next target lies farther below. */
-static void pl_stage_aimed(struct pl_search *s, const bool *keep)
+static bool pl_stage_aimed(struct pl_search *s, const bool *keep)
 {
-    pl_arrange(s);
-    if (!pl_all_have(s) || !pl_stage_tests(s) || !pl_all_have(s))
-        return;
-    int64_t bound = pl_bound_of(s), below = 0;
-    uint64_t nodes = PL_AIM_NODES;
-    if (!s->best->feasible)
-        pl_stage_any(s, keep, bound);
-    while (s->best->feasible && !s->expired) {
-        int64_t target = bound - below, least = s->best->best[s->now] + 1;
+    uint64_t nodes = s->cap < PL_AIM_NODES ? s->cap : PL_AIM_NODES, end = s->best->nodes + s->cap;
+    int64_t below = 0;
+    while (!s->expired) {
+        int64_t target = s->bound - below, least = s->best->best[s->now] + 1;
         bool last = target <= least;
-        if (least > bound)
-            return;
-        bool settled = pl_stage_try(s, keep, last ? least : target, last ? 0 : nodes, bound);
+        if (least > s->bound)
+            return true;
+        if (s->best->nodes >= end)
+            return false;
+        bool settled =
+            pl_stage_try(s, keep, last ? least : target, last ? end - s->best->nodes : nodes);
         if (settled && (s->found || last))
-            return;
+            return true;
         if (settled)
-            bound = target - 1;
-        below = below == 0 ? 1 + (bound < 0 ? -bound : bound) / PL_AIM_STEP : 4 * below;
+            s->bound = target - 1;
+        below = below == 0 ? 1 + (s->bound < 0 ? -s->bound : s->bound) / PL_AIM_STEP : 4 * below;
         nodes *= 2;
     }
+    return false;
 }
 
-/* The largest least headroom: the ratio is enclosed by halving, any choice above the middle raising
- * the lower end to its own ratio; then nothing strictly above the incumbent is proved, exactly. */
-static void pl_stage_headroom(struct pl_search *s, const bool *keep)
+static bool pl_stage_sums(struct pl_search *s, const bool *keep)
 {
-    const uint64_t one = 1ull << PL_RATIO_BITS;
-    uint64_t room[PL_LINES_MAX], high = one;
-    memcpy(room, s->room, sizeof(room));
-    while (!s->expired && s->best->line > 0) {
-        uint64_t low = (uint64_t)((pl_uwide)s->best->head * one / s->best->line);
-        bool last = high <= low || high - low < one >> PL_RATIO_ENOUGH;
-        memcpy(s->room, room, sizeof(room));
-        memcpy(s->off, keep, s->p->n_item * sizeof(*keep));
-        bool open = last ? pl_headroom_room(s, s->best->head, s->best->line, true)
-                         : pl_headroom_room(s, low + (high - low) / 2, one, false);
-        s->found = false;
-        if (open)
-            pl_stage_once(s);
-        if (!s->found && last)
-            break;
-        if (!s->found)
-            high = low + (high - low) / 2;
+    if (!pl_stage_open(s, keep))
+        return true;
+    if (!s->best->feasible) {
+        if (!pl_stage_any(s, keep) || !s->best->feasible)
+            return !s->expired;
+        if (!pl_stage_open(s, keep))
+            return true;
     }
-    memcpy(s->room, room, sizeof(room));
+    if (s->p->n_component >= PL_IMPROVE_FROM) {
+        if (pl_improve(s, keep) || !pl_stage_open(s, keep))
+            return true;
+    }
+    return pl_stage_aimed(s, keep);
 }
 
 /* Is there a best choice with the items that are left? A short look with the prices at hand; if
- * that does not settle it, a search with prices made for these items. */
-static void pl_order_try(struct pl_search *s, bool *ret_priced)
+ * that does not settle it, a search with prices made for these items. False: not told. */
+static bool pl_order_try(struct pl_search *s, bool *ret_priced)
 {
     s->found = false;
     for (uint32_t t = 0; t < s->n_test; t++) {
         pl_test_rest(s, &s->test[t]);
         if (pl_test_root(s, &s->test[t]) < s->test[t].threshold)
-            return;
+            return true;
     }
-    s->stop_at = s->best->nodes + PL_SHORT_LOOK;
-    pl_stage_search(s, INT64_MAX);
-    bool settled = s->found || s->best->nodes < s->stop_at || s->expired;
-    s->stop_at = 0;
-    if (settled)
-        return;
+    if (pl_stage_search(s, PL_SHORT_LOOK) || s->found || s->expired)
+        return !s->expired;
     *ret_priced = true;
-    if (pl_stage_tests(s) && pl_all_have(s))
-        pl_stage_search(s, INT64_MAX);
+    if (!pl_stage_tests(s) || !pl_all_have(s))
+        return true;
+    return pl_stage_search(s, s->cap) || s->found;
 }
 
 /* The first choice in file order among the best: component by component, its first item with which
  * all terms can still be reached. The incumbent is such a choice. */
-static void pl_stage_order(struct pl_search *s)
+static bool pl_stage_order(struct pl_search *s)
 {
-    pl_arrange(s);
+    pl_stage_arrange(s);
     if (!pl_all_have(s) || !pl_stage_tests(s) || !pl_all_have(s))
-        return;
+        return true;
     const struct pl_problem *p = s->p;
     bool *off = s->spare;
-    for (uint32_t c = 0; c < p->n_component && !s->expired; c++) {
-        for (uint32_t i = p->first[c]; i < p->first[c + 1] && !s->expired; i++) {
+    for (uint32_t c = 0; c < p->n_component; c++) {
+        for (uint32_t i = p->first[c]; i < p->first[c + 1]; i++) {
             bool priced = false;
             if (i == s->best->choice[c])
                 break;
@@ -311,34 +310,50 @@ static void pl_stage_order(struct pl_search *s)
             memcpy(off, s->off, p->n_item * sizeof(*off));
             for (uint32_t k = p->first[c]; k < p->first[c + 1]; k++)
                 s->off[k] = k != i;
-            pl_order_try(s, &priced);
+            bool told = pl_order_try(s, &priced);
             memcpy(s->off, off, p->n_item * sizeof(*off));
+            if (!told)
+                return false;
             if (s->found)
                 break;
             s->off[i] = true;
             if (priced && !pl_stage_tests(s))
-                return;
+                return true;
         }
         for (uint32_t k = p->first[c]; k < p->first[c + 1]; k++)
             s->off[k] = k != s->best->choice[c];
         if (s->found && !pl_stage_tests(s))
-            return;
+            return true;
     }
+    return true;
 }
 
-void pl_stage_solve(struct pl_search *s, bool *keep)
+/* Any choice, when there is no term to maximise. */
+static bool pl_stage_first(struct pl_search *s, const bool *keep)
+{
+    pl_stage_arrange(s);
+    if (!pl_all_have(s) || !pl_stage_tests(s) || !pl_all_have(s))
+        return true;
+    memcpy(s->off, keep, s->p->n_item * sizeof(*keep));
+    return pl_first_choice(s) || pl_stage_look(s, 0);
+}
+
+bool pl_stage_solve(struct pl_search *s, bool *keep)
 {
     enum pl_stage_kind kind = s->stage[s->now].kind;
-    if (pl_trivially_best(s))
-        return;
+    bool proved = true;
+    s->bound = pl_most_of(s);
+    if (kind == PL_STAGE_SUM && s->best->feasible && s->bound <= s->best->best[s->now])
+        return true;
     memcpy(keep, s->off, s->p->n_item * sizeof(*keep));
     if (kind == PL_STAGE_HEADROOM)
-        pl_stage_headroom(s, keep);
-    else if (kind == PL_STAGE_ORDER && s->best->feasible)
-        pl_stage_order(s);
+        proved = pl_stage_headroom(s, keep);
     else if (kind == PL_STAGE_SUM)
-        pl_stage_aimed(s, keep);
+        proved = pl_stage_sums(s, keep);
+    else if (s->best->feasible)
+        proved = pl_stage_order(s);
     else
-        pl_stage_once(s);
+        proved = pl_stage_first(s, keep);
     memcpy(s->off, keep, s->p->n_item * sizeof(*keep));
+    return proved;
 }

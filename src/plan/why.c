@@ -36,7 +36,7 @@ static bool pl_against(const struct pl_problem *p, const struct pl_active *a,
         with[c] = choice[c];
     with[x->component] = i;
     pl_engines_of(p, with, p->n_component, &e);
-    pl_engines_load(p, &e, false, load);
+    pl_engines_load(p, &e, load);
     for (uint32_t l = 0; l < p->n_line; l++) {
         bool fits = pl_line_room(p, a, l, &room[l]) && load[l] <= room[l];
         if (fits)
