@@ -9,11 +9,12 @@ are added as they are needed: a choice without an order (found by trying every s
 and the program solved again. Terms of the objective are solved one after another. Infeasible stacks:
 the conflict must be infeasible, and feasible without any one of its members.
 """
-import json, os, random, subprocess, sys, tempfile
+import json, os, random, subprocess, sys, tempfile, time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import brute
 
 UNIT = 1 << 20
+SUBSETS_OF = 14  # engines, up to which every subset is tried for a load order
 
 
 def make(rng, n_comp, n_cand, n_pool):
@@ -75,7 +76,7 @@ class Program:
     """The stack as a linear program text, with the terms won so far as constraints."""
 
     def __init__(self, rules, seconds):
-        self.r, self.seconds = rules, seconds
+        self.r, self.seconds, self.end = rules, seconds, float("inf")
         self.x = {}
         for c, options in enumerate(rules.options):
             for k, o in enumerate(options):
@@ -153,11 +154,24 @@ class Program:
             choice = [next((o for k, o in enumerate(options) if o is not None and self.x[c, k] in on), None)
                       for c, options in enumerate(self.r.options)]
             hot, warm = self.r.engines(choice)
-            if self.r.orders(hot):
+            if (self.r.orders(hot) if len(hot) <= SUBSETS_OF else self.last_first(hot)):
                 return value, choice
             names = {m for e in hot for m in e["members"]}
             picked = [self.x[c, k] for (c, k) in self.x if self.x[c, k] in on and self.r.names[c] in names]
             self.forbidden.append(" + ".join(picked) + f" <= {len(picked) - 1}")
+
+    def last_first(self, hot):
+        """An order, found from its end: who can be loaded beside all others may come last."""
+        r, left = self.r, list(hot)
+        while left:
+            for e in left:
+                if all(r.limit[p] is None or sum(h["charge"]["steady"][p] for h in left if h is not e)
+                       + e["charge"]["load"][p] + r.reserve[p] <= r.limit[p] for p in r.pools):
+                    left.remove(e)
+                    break
+            else:
+                return False
+        return True
 
     def run(self, rows, binaries, objective, maximise):
         with tempfile.TemporaryDirectory() as t:
@@ -169,7 +183,10 @@ class Program:
                 f.write("Bounds\n t free\n" + "Binary\n " + "\n ".join(binaries) + "\nEnd\n"
                         if any(" t " in row for row in rows)
                         else "Binary\n " + "\n ".join(binaries) + "\nEnd\n")
-            run = subprocess.run(["glpsol", "--lp", lp, "-w", out, "--tmlim", str(self.seconds),
+            left = min(self.seconds, self.end - time.monotonic())
+            if left < 1:
+                raise TimeoutError
+            run = subprocess.run(["glpsol", "--lp", lp, "-w", out, "--tmlim", str(int(left)),
                                   "--gomory", "--cover", "--mipgap", "0"], capture_output=True, text=True)
             if "TIME LIMIT" in run.stdout:
                 raise TimeoutError
@@ -215,10 +232,12 @@ def terms_of(p, rules):
     return served + tiers + quality + head
 
 
-def optimum(stack, machine, seconds):
+def optimum(stack, machine, seconds, all_seconds=None):
     """The objective's values by name, or None."""
     rules = brute.Rules(stack, machine)
     p = Program(rules, seconds)
+    if all_seconds:
+        p.end = time.monotonic() + all_seconds
     found = {}
     for name, text in terms_of(p, rules):
         got = p.solve(text, name == "headroom")
@@ -256,6 +275,13 @@ def compare(stack, machine, out, seconds):
             if not holds(stack, machine, set(out["conflict"]) - {m}, seconds):
                 return f"without {m} it is still a conflict"
         return None
+    return differs(want, out) or (None if out["optimal"] else "not proved: " + out["gap"])
+
+
+def differs(want, out):
+    """Where the plan's objective is another than the program's; None: nowhere."""
+    if want is None or not out["feasible"]:
+        return None if want is None and not out["feasible"] else "only one of them has a plan"
     got = {t["name"]: t["value"] for t in out["objective"]}
     served = got["components_served"] if isinstance(got["components_served"], list) else [got["components_served"]]
     pairs = [("served", served, want["served"]), ("tiers", got["tier_preference"], want["tiers"]),
@@ -264,7 +290,7 @@ def compare(stack, machine, out, seconds):
     for name, a, b in pairs:
         if a != b:
             return f"{name}: {a}, the program says {b}"
-    return None if out["optimal"] else "not proved: " + out["gap"]
+    return None
 
 
 def main():
