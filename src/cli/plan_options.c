@@ -1,11 +1,13 @@
 #include "cli/plan_options.h"
 
 #include "cli/model.h"
+#include "cli/plan_places.h"
 #include "engine/llamacpp/settings.h"
 #include "measure/forecast.h"
 #include "model/catalogue.h"
 #include "model/names.h"
 #include "model/quality.h"
+#include "plan/worthwhile.h"
 
 #include <errno.h>
 #include <math.h>
@@ -14,7 +16,13 @@
 #define PL_CONTEXT_UNIT 256u /* the engine pads its context to this */
 #define PL_CONTEXT_DEFAULT 4096u
 #define PL_CONTEXTS_MAX 24u
-#define PL_ALL_LAYERS 9999
+#define PL_MODELS_MAX 256u
+#define PL_FLAGS_TEXT_MAX 8192u
+
+struct pl_opened {
+    char spec[PL_PATH_TEXT_MAX];
+    struct pl_model *model;
+};
 
 struct pl_enumerate {
     const struct pl_cli *cli;
@@ -25,6 +33,10 @@ struct pl_enumerate {
     struct pl_option *option;
     uint32_t n, component, candidate, variant;
     const struct pl_model *model;
+    struct pl_opened *opened;
+    uint32_t n_opened;
+    const struct pl_model **made_of; /* by option */
+    uint64_t *decode_made;           /* by option: as predicted; 0 = unknown */
     struct pl_err *err;
 };
 
@@ -72,61 +84,104 @@ static bool pl_option_pools(struct pl_enumerate *e, const struct pl_footprint *f
     return true;
 }
 
-static bool pl_has_device(const struct pl_machine *m)
+/* What a component gets of what it wants. */
+struct pl_got {
+    uint64_t context, slots;
+    uint32_t parts, cache, caches; /* layers on devices; grade of the cache type, of how many */
+    bool places;                   /* there is a choice of them */
+};
+
+/* The option of another component that was made of the same model with the same settings. */
+static const struct pl_option *pl_option_made(const struct pl_enumerate *e, const char *flags,
+                                              uint64_t extra)
 {
-    for (uint32_t i = 0; i < m->n_pool; i++) {
-        if (m->pool[i].kind == PL_POOL_DEDICATED || pl_starts(m->pool[i].name, "gpu"))
-            return true;
+    for (uint32_t i = 0; i < e->n; i++) {
+        const struct pl_option *o = &e->option[i];
+        const struct pl_stack_candidate *d =
+            &e->stack->component[o->component].candidate[o->candidate];
+        if (e->made_of[i] == e->model && d->extra_bytes == extra && pl_streq(o->settings, flags))
+            return o;
     }
-    return false;
+    return NULL;
 }
 
-/* One setting of one model: a forecast, and an option when it can be told. */
-static int pl_enumerate_one(struct pl_enumerate *e, const struct pl_settings *s, uint64_t context,
-                            uint64_t slots)
+/* What the forecast says of an option: pools, speed, names. False: its footprint cannot be told. */
+static int pl_option_forecast(struct pl_enumerate *e, const struct pl_settings *s,
+                              struct pl_option *o)
 {
     static struct pl_forecast f;
     const struct pl_stack_component *c = &e->stack->component[e->component];
     const struct pl_stack_candidate *d = &c->candidate[e->candidate];
-    if (e->n >= PL_PLAN_OPTIONS_MAX)
-        return pl_fail(e->err, -E2BIG, "more than %u options", PL_PLAN_OPTIONS_MAX);
     struct pl_err own = {0};
     int rc = pl_forecast_make(e->model, s, e->machine, NULL, NULL, e->ledger, &f, &own);
     if (rc < 0) {
         pl_machine_note(e->machine, "%.40s, %.40s: %.70s", c->name, d->name, own.what);
         return 0;
     }
-    struct pl_option *o = &e->option[e->n];
-    *o = (struct pl_option){.component = e->component,
-                            .candidate = e->candidate,
-                            .variant = e->variant++,
-                            .name = d->name,
-                            .instance = d->instance,
-                            .file = pl_keep(e, e->model->path),
-                            .quality = d->quality,
-                            .quality_known = d->quality_known,
-                            .decode_milli = d->decode_milli,
-                            .first_token_us = d->first_token_us,
-                            .context = context,
-                            .slots = slots,
-                            .layers_wanted = pl_has_device(e->machine) ? 1 : 0,
-                            .layers = s->n_gpu_layers != 0,
-                            .model_bytes =
-                                d->model_bytes > 0 ? d->model_bytes : e->model->file_bytes,
-                            .model = d->model,
-                            .quant = pl_keep(e, f.quant),
-                            .precision = d->precision,
-                            .language = d->language,
-                            .settings = pl_keep(e, f.flags),
-                            .why = "estimated from the model's header"};
-    if (o->decode_milli == 0 && f.decode.source != PL_SOURCE_UNKNOWN && f.decode.low > 0)
+    if (f.decode.source != PL_SOURCE_UNKNOWN && f.decode.low > 0)
         o->decode_milli = (uint64_t)(f.decode.low * 1000.0);
-    if (o->file == NULL || o->quant == NULL || o->settings == NULL)
+    o->quant = pl_keep(e, f.quant);
+    o->settings = pl_keep(e, f.flags);
+    if (o->quant == NULL || o->settings == NULL)
         return pl_fail(e->err, -ENOMEM, "no memory for the options");
     if (pl_option_pools(e, &f.footprint, d->extra_bytes, o))
-        e->n++;
-    else
-        pl_machine_note(e->machine, "%.40s, %.40s: its footprint cannot be told", c->name, d->name);
+        return 1;
+    pl_machine_note(e->machine, "%.40s, %.40s: its footprint cannot be told", c->name, d->name);
+    return 0;
+}
+
+/* One setting of one model: an option when it can be told. */
+static int pl_enumerate_one(struct pl_enumerate *e, const struct pl_settings *s,
+                            const struct pl_got *got)
+{
+    const struct pl_stack_component *c = &e->stack->component[e->component];
+    const struct pl_stack_candidate *d = &c->candidate[e->candidate];
+    if (e->n >= PL_PLAN_OPTIONS_MAX)
+        return pl_fail(e->err, -E2BIG, "more than %u options", PL_PLAN_OPTIONS_MAX);
+    struct pl_option o = {.component = e->component,
+                          .candidate = e->candidate,
+                          .variant = e->variant++,
+                          .name = d->name,
+                          .instance = d->instance,
+                          .file = pl_keep(e, e->model->path),
+                          .quality = d->quality,
+                          .quality_known = d->quality_known,
+                          .first_token_us = d->first_token_us,
+                          .context = got->context,
+                          .slots = got->slots,
+                          .layers_wanted = got->places ? PL_PLACE_PARTS : 0,
+                          .layers = got->parts,
+                          .cache_wanted = got->caches,
+                          .cache = got->caches - got->cache,
+                          .model_bytes = d->model_bytes > 0 ? d->model_bytes : e->model->file_bytes,
+                          .model = d->model,
+                          .precision = d->precision,
+                          .language = d->language,
+                          .why = "estimated from the model's header"};
+    struct pl_str flags;
+    pl_str_init(&flags, PL_FLAGS_TEXT_MAX);
+    pl_llamacpp_flags_text(s, &flags);
+    const struct pl_option *made = pl_option_made(e, pl_str_get(&flags), d->extra_bytes);
+    pl_str_done(&flags);
+    int rc = 1;
+    if (made != NULL) {
+        o.pool = made->pool;
+        o.n_pool = made->n_pool;
+        o.decode_milli = e->decode_made[made - e->option];
+        o.quant = made->quant;
+        o.settings = made->settings;
+    } else {
+        rc = pl_option_forecast(e, s, &o);
+    }
+    if (o.file == NULL)
+        return pl_fail(e->err, -ENOMEM, "no memory for the options");
+    if (rc <= 0)
+        return rc;
+    e->made_of[e->n] = e->model;
+    e->decode_made[e->n] = o.decode_milli;
+    if (d->decode_milli > 0)
+        o.decode_milli = d->decode_milli;
+    e->option[e->n++] = o;
     return 0;
 }
 
@@ -175,12 +230,11 @@ static int pl_candidate_flags(struct pl_enumerate *e, const struct pl_stack_cand
     return 0;
 }
 
-/* Every setting of a model: cache types, offload, slots, contexts; the preferred first. */
-static int pl_enumerate_model(struct pl_enumerate *e)
+/* Slots and contexts of one cache type in one place. */
+static int pl_enumerate_sizes(struct pl_enumerate *e, const struct pl_settings *s,
+                              struct pl_got got)
 {
-    static const char *const no_types[] = {NULL};
     const struct pl_stack_component *c = &e->stack->component[e->component];
-    const struct pl_stack_candidate *d = &c->candidate[e->candidate];
     uint64_t contexts[PL_CONTEXTS_MAX], slots[PL_CONTEXTS_MAX];
     struct pl_want want = c->context, slot = c->slots;
     if (want.want == 0)
@@ -189,33 +243,49 @@ static int pl_enumerate_model(struct pl_enumerate *e)
         slot = (struct pl_want){1, 1};
     uint32_t n_context = pl_halves(want, PL_CONTEXT_UNIT, contexts),
              n_slot = pl_halves(slot, 1, slots);
-    uint64_t others = pl_shared_slots(e->stack, e->component, d->instance);
-    const char *const *types = d->kv_types != NULL ? d->kv_types : no_types;
-    const int64_t offload[] = {PL_ALL_LAYERS, 0};
-    uint32_t n_offload = pl_has_device(e->machine) ? 2 : 1;
+    uint64_t others = pl_shared_slots(e->stack, e->component, c->candidate[e->candidate].instance);
     int rc = 0;
-    for (uint32_t t = 0; rc == 0 && (t == 0 || types[t] != NULL); t++) {
-        struct pl_settings s;
-        rc = pl_candidate_flags(e, d, types[t], &s);
-        bool fixed = s.n_gpu_layers >= 0;
-        for (uint32_t g = 0; rc == 0 && g < (fixed ? 1 : n_offload); g++) {
-            for (uint32_t k = 0; rc == 0 && k < n_slot; k++) {
-                for (uint32_t x = 0; rc == 0 && x < n_context; x++) {
-                    struct pl_settings one = s;
-                    one.n_parallel = (int64_t)(slots[k] + others);
-                    one.n_ctx = contexts[x] * (slots[k] + others);
-                    one.kv_unified = PL_OFF;
-                    if (!fixed)
-                        one.n_gpu_layers = n_offload == 1 ? 0 : offload[g];
-                    if (!fixed && one.n_gpu_layers == 0)
-                        one.devices = "none";
-                    rc = pl_enumerate_one(e, &one, contexts[x], slots[k]);
-                }
-            }
+    for (uint32_t k = 0; rc == 0 && k < n_slot; k++) {
+        for (uint32_t x = 0; rc == 0 && x < n_context; x++) {
+            struct pl_settings one = *s;
+            one.n_parallel = (int64_t)(slots[k] + others);
+            one.n_ctx = contexts[x] * (slots[k] + others);
+            one.kv_unified = PL_OFF;
+            got.context = contexts[x];
+            got.slots = slots[k];
+            rc = pl_enumerate_one(e, &one, &got);
         }
-        if (types[t] == NULL)
-            break;
     }
+    return rc;
+}
+
+/* Every setting of a model: cache types, places, slots, contexts; the preferred first. */
+static int pl_enumerate_model(struct pl_enumerate *e)
+{
+    static const char *const no_types[] = {NULL};
+    const struct pl_stack_candidate *d = &e->stack->component[e->component].candidate[e->candidate];
+    const char *const *types = d->kv_types != NULL ? d->kv_types : no_types;
+    struct pl_plan_place place[PL_PLAN_PLACES_MAX];
+    struct pl_got got = {0};
+    while (types[got.caches] != NULL)
+        got.caches++;
+    int rc = 0;
+    do {
+        struct pl_settings s;
+        rc = pl_candidate_flags(e, d, types[got.cache], &s);
+        uint32_t n = rc == 0 ? pl_plan_places(e->machine, e->model, &s, e->arena, place) : 0;
+        if (rc == 0 && n == 0)
+            rc = pl_fail(e->err, -ENOMEM, "no memory for the options");
+        for (uint32_t i = 0; rc == 0 && i < n; i++) {
+            struct pl_settings one = s;
+            one.n_gpu_layers = place[i].n_gpu_layers;
+            one.devices = place[i].devices;
+            got.parts = place[i].parts;
+            got.places = n > 1;
+            rc = pl_enumerate_sizes(e, &one, got);
+        }
+        got.cache++;
+    } while (rc == 0 && got.cache < got.caches);
     return rc;
 }
 
@@ -251,25 +321,43 @@ static void pl_catalogue_quality(struct pl_enumerate *e, uint32_t component, uin
     }
 }
 
+/* The model of a specification, opened once. */
+static int pl_enumerate_open(struct pl_enumerate *e, const char *spec)
+{
+    for (uint32_t i = 0; i < e->n_opened; i++) {
+        if (pl_streq(e->opened[i].spec, spec)) {
+            e->model = e->opened[i].model;
+            return 0;
+        }
+    }
+    struct pl_opened *o = &e->opened[e->n_opened];
+    if (e->n_opened >= PL_MODELS_MAX)
+        return pl_fail(e->err, -E2BIG, "more than %u models", PL_MODELS_MAX);
+    struct pl_err own = {0};
+    int rc = pl_cli_model(e->cli, spec, NULL, &o->model, &own);
+    if (rc < 0) {
+        *e->err = own;
+        return rc;
+    }
+    (void)PL_FMT(o->spec, "%s", spec);
+    e->model = o->model;
+    e->n_opened++;
+    return 0;
+}
+
 static int pl_enumerate_candidate(struct pl_enumerate *e)
 {
     const struct pl_stack_candidate *d = &e->stack->component[e->component].candidate[e->candidate];
-    struct pl_model *model = NULL;
     char spec[PL_PATH_TEXT_MAX];
     (void)PL_FMT(spec, "%s%s%s", d->model, d->quant != NULL ? ":" : "",
                  d->quant != NULL ? d->quant : "");
-    struct pl_err own = {0};
-    int rc = pl_cli_model(e->cli, spec, NULL, &model, &own);
+    int rc = pl_enumerate_open(e, spec);
     if (rc < 0) {
-        *e->err = own;
         pl_err_at(e->err, d->at->file, d->at->line, d->at->col);
         return rc;
     }
-    e->model = model;
     e->variant = 0;
-    rc = pl_enumerate_model(e);
-    (void)pl_model_free(model);
-    return rc;
+    return pl_enumerate_model(e);
 }
 
 int pl_plan_options(const struct pl_cli *cli, const struct pl_stack *stack,
@@ -283,7 +371,10 @@ int pl_plan_options(const struct pl_cli *cli, const struct pl_stack *stack,
                              .arena = arena,
                              .err = err};
     e.option = pl_arena_alloc(arena, PL_PLAN_OPTIONS_MAX, sizeof(*e.option));
-    if (e.option == NULL)
+    e.made_of = pl_arena_alloc(arena, PL_PLAN_OPTIONS_MAX, sizeof(*e.made_of));
+    e.decode_made = pl_arena_alloc(arena, PL_PLAN_OPTIONS_MAX, sizeof(*e.decode_made));
+    e.opened = pl_arena_alloc(arena, PL_MODELS_MAX, sizeof(*e.opened));
+    if (e.option == NULL || e.made_of == NULL || e.decode_made == NULL || e.opened == NULL)
         return pl_fail(err, -ENOMEM, "no memory for the options");
     e.n = pl_stack_declared(stack, e.option, PL_PLAN_OPTIONS_MAX);
     int rc = 0;
@@ -297,7 +388,9 @@ int pl_plan_options(const struct pl_cli *cli, const struct pl_stack *stack,
         if (rc == 0)
             pl_catalogue_quality(&e, e.component, from);
     }
+    for (uint32_t i = 0; i < e.n_opened; i++)
+        (void)pl_model_free(e.opened[i].model);
     *ret = e.option;
-    *ret_n = e.n;
+    *ret_n = rc == 0 ? pl_options_worthwhile(stack, e.option, e.n) : 0;
     return rc;
 }

@@ -34,7 +34,8 @@ struct pl_option {
     uint64_t decode_milli;                 /* predicted tokens per second x 1000; 0 = unknown */
     uint64_t first_token_us;               /* predicted time to first token; 0 = unknown */
     uint64_t context, slots;               /* got; 0 = it has none */
-    uint64_t layers_wanted, layers;        /* on devices, as a setting; 0 = there is no choice */
+    uint64_t layers_wanted, layers;        /* on devices, in parts; wanted 0 = there is no choice */
+    uint64_t cache_wanted, cache;          /* grade of the KV cache's type; the same */
     uint64_t model_bytes;                  /* of the weights; 0 = unknown */
     const char *model, *quant, *precision; /* NULL = not said */
     const char *language;                  /* "en,de": only these; NULL = any */

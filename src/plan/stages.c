@@ -118,7 +118,8 @@ static void pl_stages_settings(struct pl_stages *s)
         const struct pl_option *o = &s->p->option[x->option];
         t->value[i] = -pl_short_of(c->context.want, o->context) -
                       pl_short_of(c->slots.want, o->slots) -
-                      pl_short_of(o->layers_wanted, o->layers);
+                      pl_short_of(o->layers_wanted, o->layers) -
+                      pl_short_of(o->cache_wanted, o->cache);
     }
 }
 
