@@ -162,7 +162,7 @@ static const char *const pl_models_examples[] = {
     "plimsoll models --kind llm --licence apache --max-size 5GiB --min-context 32768",
     "plimsoll models --quant q8_0 --json",
     "plimsoll models --fits                # what runs here, the best quantisation of each",
-    "plimsoll models --fits --device rtx3060 --ram 32GiB --kind llm",
+    "plimsoll models --fits --device rtx3060-12g --ram 32GiB --kind llm",
     "plimsoll models --quants --nominal",
     0,
 };

@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "base/table.h"
 #include "base/units.h"
+#include "cli/fit.h"
 #include "cli/machine.h"
 #include "cli/models_catalogue.h"
 #include "cli/rank.h"
@@ -28,6 +29,7 @@ struct pl_fit {
     struct pl_rate decode;
     enum pl_verdict verdict;
     struct pl_rank rank;
+    char command[PL_FIT_COMMAND_MAX];
 };
 
 struct pl_fits {
@@ -36,6 +38,7 @@ struct pl_fits {
     struct pl_ledger *ledger;
     struct pl_sweep sweep;
     struct pl_forecast forecast;
+    double floor;           /* tokens per second; what is slower is not listed; 0 = any */
     uint64_t context, room; /* room: nothing larger fits, whatever is spread where */
     struct pl_fit *fit;
     size_t n, looked_at;
@@ -53,6 +56,13 @@ static uint64_t pl_fits_room(const struct pl_machine *m)
     return sum;
 }
 
+static void pl_fits_command(const struct pl_fits *s, struct pl_fit *f)
+{
+    char model[200], flags[PL_FIT_COMMAND_MAX];
+    (void)PL_FMT(model, "%.120s-%s.gguf", f->row->id, f->mix->name);
+    pl_fit_command(&s->sweep.settings, model, f->command, flags);
+}
+
 static bool pl_fits_try(struct pl_fits *s, const struct pl_catalogue_row *row,
                         const struct pl_mix *mix, struct pl_fit *ret)
 {
@@ -68,6 +78,7 @@ static bool pl_fits_try(struct pl_fits *s, const struct pl_catalogue_row *row,
         ret->file_bytes = m->file_bytes;
         ret->decode = f->decode;
         ret->verdict = f->judgement.verdict;
+        pl_fits_command(s, ret);
         ret->steady = f->footprint.pool[0].steady;
         for (uint32_t i = 1; i < f->footprint.n_pool; i++)
             ret->steady = pl_plus(ret->steady, f->footprint.pool[i].steady);
@@ -156,8 +167,11 @@ static void pl_fits_sort(struct pl_fits *s)
 
 static void pl_fits_text(const struct pl_fits *s, struct pl_cli *cli)
 {
-    static const char *const titles[] = {"model",   ">file",   ">memory", ">context", ">tokens/s",
-                                         "quality", "licence", "verdict", NULL};
+    bool paste = pl_streq(cli->verb->name, "fit");
+    const char *const titles[] = {"model",    ">file",     ">memory",
+                                  ">context", ">tokens/s", "quality",
+                                  "licence",  "verdict",   paste ? "to paste" : NULL,
+                                  NULL};
     char a[PL_SIZE_TEXT_MAX], b[PL_SIZE_TEXT_MAX], mix[32];
     struct pl_table *t = s->n > 0 ? pl_table_new(titles) : NULL;
     for (size_t i = 0; t != NULL && i < s->n; i++) {
@@ -182,6 +196,8 @@ static void pl_fits_text(const struct pl_fits *s, struct pl_cli *cli)
             pl_table_cell(t, "unknown");
         pl_table_cell(t, "%s", f->row->licence != NULL ? f->row->licence : "unknown");
         pl_table_cell(t, "%s", pl_verdict_name(f->verdict));
+        if (paste)
+            pl_table_cell(t, "%s", f->command);
     }
     if (t != NULL)
         pl_table_print(t, &cli->out, pl_colour_wanted(STDOUT_FILENO));
@@ -199,7 +215,8 @@ static void pl_fits_json(const struct pl_fits *s, struct pl_cli *cli)
     struct pl_json j;
     pl_json_start(&j, &cli->out, true);
     pl_json_object(&j, NULL);
-    pl_json_str(&j, "schema", "plimsoll.models/1");
+    pl_json_str(&j, "schema",
+                pl_streq(cli->verb->name, "fit") ? "plimsoll.fit/1" : "plimsoll.models/1");
     pl_json_u64(&j, "looked_at", s->looked_at);
     pl_json_array(&j, "fits");
     for (size_t i = 0; i < s->n; i++) {
@@ -218,6 +235,7 @@ static void pl_fits_json(const struct pl_fits *s, struct pl_cli *cli)
         pl_json_rate(&j, "decode_tokens_per_second", f->decode);
         pl_json_str(&j, "verdict", pl_verdict_name(f->verdict));
         pl_models_quality_json(&j, f->row);
+        pl_json_str(&j, "command", f->command[0] != '\0' ? f->command : NULL);
         pl_json_end(&j);
     }
     pl_json_end(&j);
@@ -236,6 +254,9 @@ static int pl_fits_look(struct pl_fits *s, struct pl_err *err)
             continue;
         s->looked_at++;
         if (!pl_fits_row(s, &row[i], &s->fit[s->n]))
+            continue;
+        const struct pl_fit *f = &s->fit[s->n];
+        if (s->floor > 0 && f->decode.source != PL_SOURCE_UNKNOWN && f->decode.likely < s->floor)
             continue;
         s->fit[s->n].rank = pl_rank_of(&row[i], s->fit[s->n].decode);
         s->n++;
@@ -259,6 +280,11 @@ int pl_models_fits(struct pl_cli *cli, struct pl_err *err)
         s.sweep.n_mix = 1;
     }
     s.sweep.n_context = 1;
+    struct pl_settings *t = &s.sweep.settings;
+    *t = cli->settings; /* the defaults, where the verb takes no engine flags */
+    t->n_parallel = t->n_parallel > 0 ? t->n_parallel : 1;
+    t->cache_ram_mib = t->cache_ram_mib == PL_CACHE_RAM_UNSET ? 0 : t->cache_ram_mib;
+    s.floor = (double)pl_cli_opt(cli, "min-decode")->u;
     s.context = context->given && context->u > 0 ? context->u : PL_FITS_CONTEXT;
     s.room = pl_fits_room(&s.machine);
     bool known = pl_known(pl_machine_available(&s.machine, "ram"));

@@ -4,15 +4,20 @@
 
 #include "cli/verb.h"
 
-#define PL_MODELS_FITS_OPTS                                                                        \
-    {"fits", '\0', PL_OPT_FLAG, NULL, "those that run on the machine, best first"},                \
-        {"context", '\0', PL_OPT_NUMBER, "N",                                                      \
-         "with --fits: the context to have room for (8192, or all the model has)"},                \
+/* The order and what counts, for the verbs that list so. */
+#define PL_MODELS_RANK_OPTS                                                                        \
+    {"context", '\0', PL_OPT_NUMBER, "N", "the context to have room for (8192, or all it has)"},   \
+        {"min-decode", '\0', PL_OPT_NUMBER, "N", "not what decodes fewer tokens a second"},        \
     {                                                                                              \
-        "sort", '\0', PL_OPT_CHOICE, "quality|size|speed|released", "order of --fits (quality)"    \
+        "sort", '\0', PL_OPT_CHOICE, "quality|size|speed|released", "order of what fits (quality)" \
     }
 
-/* Lists them. Exit status (1 when there is none), or negative errno with err. */
+#define PL_MODELS_FITS_OPTS                                                                        \
+    {"fits", '\0', PL_OPT_FLAG, NULL, "those that run on the machine, best first"},                \
+        PL_MODELS_RANK_OPTS
+
+/* Lists them, each with a line to paste. Exit status (1 when there is none), or negative errno with
+ * err. */
 int pl_models_fits(struct pl_cli *cli, struct pl_err *err);
 
 #endif

@@ -7,6 +7,7 @@ const struct pl_verb *const pl_verbs[] = {
     &pl_verb_assess,
     &pl_verb_inspect,
     &pl_verb_estimate,
+    &pl_verb_fit,
     &pl_verb_try,
     &pl_verb_pull,
     &pl_verb_plan,

@@ -9,6 +9,7 @@ extern const struct pl_verb pl_verb_calibration;
 extern const struct pl_verb pl_verb_doctor;
 extern const struct pl_verb pl_verb_completion;
 extern const struct pl_verb pl_verb_estimate;
+extern const struct pl_verb pl_verb_fit;
 extern const struct pl_verb pl_verb_ghost;
 extern const struct pl_verb pl_verb_pull;
 extern const struct pl_verb pl_verb_home; /* no command: not in the table */

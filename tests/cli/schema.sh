@@ -95,6 +95,13 @@ if offers plan; then
     valid "plan" plan "$T/stack.yaml"
     valid "config" config show "$T/stack.yaml"
 fi
+if offers fit; then
+    valid "fit: a model here" fit qwen3-0.6b
+    valid "fit: slots on a card" fit qwen3-8b:q4_k_m --max-slots --device rtx3060-12g --ram 32GiB
+    valid "fit: nothing fits" fit llama-3.3-70b --best-quant --device rtx3060-12g --ram 8GiB
+    valid "fit: the catalogue" fit --kind embed
+    valid "fit: the matrix" fit llama-2-7b --matrix --device rtx3070ti --ram 32GiB
+fi
 if offers tiers; then
     valid "tiers: this machine" tiers
     valid "tiers: sizes" tiers 16 64 512 2TB
