@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* common/speculative.cpp, SPEC_VOCAB_MAX_SIZE_DIFFERENCE */
 #define PL_VOCAB_DIFFERENCE_MAX 128u
@@ -176,6 +177,30 @@ static int pl_draft_refused(const struct pl_speculation *how, bool model, struct
     return pl_exit_as(err, -ENOTSUP, PL_EXIT_CANNOT_TELL);
 }
 
+/* A file of n-grams as ngram-cache holds it: 20 bytes of an n-gram and 8 of each token that
+ * followed become hash nodes and buckets, a copy for each slot, and as much again that was copied
+ * from while starting and lies between them. 0.7.0 (11669) held 17.9 bytes of each of the file's
+ * (one token after an n-gram) and 10.7 (twenty) per slot. */
+static int pl_draft_lookup(struct pl_forecast *f, const char *flag, const char *path,
+                           struct pl_err *err)
+{
+    struct stat st;
+    if (path == NULL)
+        return 0;
+    bool there = stat(path, &st) == 0;
+    if (!there || !S_ISREG(st.st_mode)) {
+        (void)pl_fail(err, -ENOENT, "%s %.120s: %s: the engine aborts", flag, path,
+                      there ? "not a file" : "no such file");
+        return pl_exit_as(err, -ENOENT, PL_EXIT_USAGE);
+    }
+    uint64_t each = pl_mul_sat((uint64_t)st.st_size, f->resolved.n_seq);
+    pl_extra_add(&f->footprint.pool[0], PL_PART_DRAFT,
+                 pl_between(pl_mul_sat(each, 10), pl_mul_sat(each, 16), pl_mul_sat(each, 19),
+                            PL_SOURCE_DERIVED, "n-grams of the lookup files, for each slot"),
+                 pl_none());
+    return 0;
+}
+
 /* Tables of n-grams seen, and rows of hidden states that are copied out for a draft: of every token
  * of a batch (llama-context.cpp, output_reserve: embd_nextn). */
 static void pl_draft_tables(struct pl_forecast *f, const struct pl_speculation *how)
@@ -208,5 +233,9 @@ int pl_extra_draft(struct pl_forecast *f, const struct pl_llamacpp_host *host, s
         rc = pl_draft_mtp(f, f->model, &f->settings, f->resolved.n_gpu_layers, host, err);
     if (rc == 0)
         pl_draft_tables(f, &how);
+    if (rc == 0 && how.ngram_cache) /* read by no other kind */
+        rc = pl_draft_lookup(f, "--lookup-cache-static", f->settings.draft.lookup_static, err);
+    if (rc == 0 && how.ngram_cache)
+        rc = pl_draft_lookup(f, "--lookup-cache-dynamic", f->settings.draft.lookup_dynamic, err);
     return rc;
 }

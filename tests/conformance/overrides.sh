@@ -40,6 +40,21 @@ for o in llama.block_count=int:1 llama.attention.head_count_kv=int:1; do
     run "$PLIMSOLL" estimate "$T/archs/llama-dense.gguf" --override-kv "$o"
     is "$o: refused" "$status $(theirs "$T/archs/llama-dense.gguf" --override-kv "$o")" "2 "
 done
+# ... or cannot tell, where it is no plain decoder; never a number where the engine gives none
+while read -r name keys; do
+    for o in $keys; do
+        run "$PLIMSOLL" estimate "$T/archs/$name.gguf" --override-kv "$o"
+        is "$name $o: no number" "$status" 3
+        is "... nor the engine's" "$(theirs "$T/archs/$name.gguf" --override-kv "$o")" ""
+    done
+done <<'TEXT'
+deepseek2-moe deepseek2.attention.kv_lora_rank=int:64 deepseek2.block_count=int:1 deepseek2.expert_shared_count=int:3
+qwen3moe-moe qwen3moe.attention.key_length=int:32 qwen3moe.expert_feed_forward_length=int:5 qwen3moe.embedding_length=int:64
+mamba-dense mamba.ssm.state_size=int:4
+gemma3-dense gemma3.attention.head_count=int:1 gemma3.attention.value_length=int:32
+qwen35-dense qwen35.ssm.group_count=int:1
+TEXT
+check gemma3-dense gemma3.attention.head_count=int:2 -c 65536 # what the file says itself
 # fewer experts used: fewer bytes a token, a faster guess
 run "$PLIMSOLL" estimate qwen3-30b-a3b:q4_k_m -c 4096 --override-kv qwen3moe.expert_used_count=int:4 --json
 is "the settings keep it" "$(jq -r '.verdict != null' <<<"$out")" true

@@ -124,6 +124,8 @@ struct pl_arch {
     uint32_t tied;         /* 1: without output.weight the embedding is loaded a second time */
     uint32_t flash;        /* 0: flash attention is forced off */
     uint32_t rollback;     /* 1: states can go back by drafted tokens: a row for each is kept */
+    uint32_t head_first;   /* 1: ... before the embedding itself: twice, where it is not mapped */
+    uint32_t lazy;         /* 1: rows of per_layer_token_embd may be read on demand (--lazy-mode) */
     const char *source;
 };
 

@@ -69,7 +69,12 @@ static void pl_part_weights(struct pl_pool_footprint *p, const struct pl_weights
                             const struct pl_resolved *r)
 {
     bool file = r->load_mode == PL_LOAD_MMAP || r->load_mode == PL_LOAD_MMAP_MLOCK;
-    p->part[PL_PART_WEIGHTS] = pl_derived(w->mapped, "tensors used as they lie in the file");
+    p->part[PL_PART_WEIGHTS] = pl_derived(
+        w->mapped, w->lazy > 0    ? "tensors used as they lie in the file; per-layer "
+                                    "embeddings are read row by row (--lazy-mode)"
+                   : w->twice > 0 ? "tensors as they lie in the file; the tied embedding "
+                                    "is read twice"
+                                  : "tensors used as they lie in the file");
     p->part[PL_PART_REPACK] = pl_derived(w->repacked, "tensors converted for this CPU's kernels");
     if (w->undecided + w->maybe_copy > 0) {
         p->part[PL_PART_WEIGHTS].low = w->mapped - w->undecided;
@@ -287,7 +292,8 @@ static int pl_footprint_host(const struct pl_model *m, const struct pl_net *net,
     p->kind = PL_POOL_HOST;
     for (int i = 0; i < PL_PARTS; i++)
         p->part[i] = pl_derived(0, "not used");
-    struct pl_weights w = pl_llamacpp_weights(m, net, place, host->cpu);
+    bool file = r->load_mode == PL_LOAD_MMAP || r->load_mode == PL_LOAD_MMAP_MLOCK;
+    struct pl_weights w = pl_llamacpp_weights(m, net, place, host->cpu, s->lazy, file);
     if (r->load_mode == PL_LOAD_MMAP_MLOCK) {
         /* the mapping is locked as one: pages of converted tensors cannot be dropped either */
         w.mapped += w.source + w.unused;

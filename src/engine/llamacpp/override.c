@@ -3,6 +3,7 @@
 #include "engine/llamacpp/override.h"
 
 #include "base/str.h"
+#include "engine/llamacpp/resolve.h"
 
 #include <errno.h>
 #include <string.h>
@@ -106,6 +107,67 @@ static int pl_override_one(struct pl_model *m, uint64_t had, const char *text, s
     return 0;
 }
 
+/* Keys of whole numbers, after the architecture's name, that no tensor's shape follows from. */
+static bool pl_override_shapeless(const char *key)
+{
+    static const char *const keys[] = {
+        ".context_length",
+        ".attention.sliding_window",
+        ".attention.indexer.top_k",
+        ".expert_used_count",
+        ".expert_group_count",
+        ".expert_group_used_count",
+        ".expert_gating_func",
+        ".pooling_type",
+        ".decoder_start_token_id",
+        ".rope.scaling.original_context_length",
+        ".attention.temperature_length",
+        ".attention.temperature_scale",
+    };
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (pl_streq(key, keys[i]))
+            return true;
+    }
+    return false;
+}
+
+/* A number of the architecture's own that is now another than the file's. */
+static const struct pl_kv *pl_override_reshaped(const struct pl_model *m,
+                                                const struct pl_model *now)
+{
+    size_t n = m->arch != NULL ? strlen(m->arch) : 0;
+    for (uint64_t i = 0; i < now->n_kv; i++) {
+        const struct pl_kv *kv = &now->kv[i];
+        bool same = i < m->n_kv && (!kv->added || kv->u == m->kv[i].u);
+        if (!same && kv->type == PL_KV_I64 && n > 0 && strncmp(kv->key, m->arch, n) == 0 &&
+            kv->key[n] == '.' && !pl_override_shapeless(kv->key + n))
+            return kv;
+        if (i < m->n_kv && kv->added && pl_streq(kv->key, "general.architecture") &&
+            !pl_streq(kv->str, m->arch))
+            return kv;
+    }
+    return NULL;
+}
+
+/* llama-model-loader.cpp, check_tensor_dims, ends a load whose tensors are not as the keys say. The
+ * tensors of plain decoders are compared here too; of others no number is better than one of
+ * something that never runs. */
+static int pl_override_check(const struct pl_model *m, const struct pl_model *now,
+                             struct pl_err *err)
+{
+    struct pl_geometry g;
+    const struct pl_kv *kv = pl_override_reshaped(m, now);
+    int rc = kv != NULL ? pl_llamacpp_geometry(now, &g, err) : 0;
+    if (rc != -ENOTSUP)
+        return rc;
+    (void)pl_fail(err, -ENOTSUP,
+                  "cannot tell: --override-kv %.80s: the engine compares tensors with it, and "
+                  "loads none that differ",
+                  kv->key);
+    (void)pl_hint(err, "for another geometry: plimsoll ghost MODEL --edit FILE");
+    return pl_exit_as(err, -ENOTSUP, PL_EXIT_CANNOT_TELL);
+}
+
 int pl_llamacpp_overridden(const struct pl_model *m, const struct pl_settings *s,
                            struct pl_arena *a, struct pl_model *ret, struct pl_err *err)
 {
@@ -128,5 +190,5 @@ int pl_llamacpp_overridden(const struct pl_model *m, const struct pl_settings *s
         }
     }
     ret->arch = pl_model_str(ret, "general.architecture", ret->arch);
-    return 0;
+    return pl_override_check(m, ret, err);
 }

@@ -7,6 +7,7 @@
 #include "engine/llamacpp/cache.h"
 #include "engine/llamacpp/placement.h"
 #include "engine/llamacpp/repack.h"
+#include "engine/llamacpp/weights.h"
 
 #include <string.h>
 
@@ -19,6 +20,7 @@ struct pl_terms_of {
     const struct pl_footprint *f;
     const struct pl_resolved *r;
     const struct pl_cpu *cpu;
+    enum pl_tri lazy;
     struct pl_terms *to;
 };
 
@@ -62,8 +64,11 @@ static uint32_t pl_term_holds(const struct pl_terms_of *w, uint8_t place, const 
                               bool want)
 {
     uint32_t mask = pl_place_tensor(w->place, t);
-    if ((mask >> place & 1) == 0)
+    bool mapped = w->r->load_mode == PL_LOAD_MMAP || w->r->load_mode == PL_LOAD_MMAP_MLOCK;
+    if ((mask >> place & 1) == 0 || (mask == 1 && pl_llamacpp_lazy(w->net, w->lazy, t)))
         return 0;
+    if (!want && pl_llamacpp_read_twice(w->net, w->place, w->cpu, mapped, t))
+        return 2;
     bool converted = place == PL_PLACE_HOST && pl_term_converted(w, t);
     bool copy = want && place == PL_PLACE_HOST && mask == 1 && w->net->tied &&
                 pl_streq(t->name, "token_embd.weight") && pl_place_repack(w->place, t) &&
@@ -225,7 +230,7 @@ int pl_llamacpp_terms(const struct pl_model *m, const struct pl_settings *s,
     if (rc == 0)
         rc = pl_llamacpp_place(m, &net, s, host->devices != NULL ? host->devices : &none,
                                r->n_gpu_layers, NULL, &place, err);
-    struct pl_terms_of w = {m, &net, &place, f, r, host->cpu, ret};
+    struct pl_terms_of w = {m, &net, &place, f, r, host->cpu, s->lazy, ret};
     for (uint32_t i = 0; rc == 0 && i < f->n_pool && i < place.n_place; i++)
         pl_terms_pool(&w, (uint8_t)i);
     pl_placement_done(&place);

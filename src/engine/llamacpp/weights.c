@@ -4,9 +4,12 @@
 
 #include "base/checked.h"
 #include "base/str.h"
+#include "base/units.h"
 #include "engine/llamacpp/repack.h"
 
 #include <string.h>
+
+#define PL_LAZY_BYTES (4 * PL_GIB) /* --lazy-mode auto: tables that are larger */
 
 bool pl_tensor_layer(const char *name, uint64_t *ret_il)
 {
@@ -70,9 +73,28 @@ static uint64_t pl_weights_between(const struct pl_model *m, const struct pl_pla
     return bytes;
 }
 
+/* --lazy-mode of 0.7.0 (11669): "lazy read enabled" is said of no other table, and the process of a
+ * Gemma 4 E2B then holds as much less as this one is long. */
+bool pl_llamacpp_lazy(const struct pl_net *net, enum pl_tri lazy, const struct pl_tensor *t)
+{
+    return net->arch->lazy != 0 && lazy != PL_OFF && (lazy == PL_ON || t->bytes > PL_LAZY_BYTES) &&
+           pl_streq(t->name, "per_layer_token_embd.weight");
+}
+
+/* src/models/gemma4.cpp, load_arch_tensors: create_tensor(..., TENSOR_DUPLICATED) finds none of
+ * that name yet, and the embedding itself is then made beside it. */
+bool pl_llamacpp_read_twice(const struct pl_net *net, const struct pl_placement *place,
+                            const struct pl_cpu *cpu, bool mapped, const struct pl_tensor *t)
+{
+    return !mapped && net->tied && net->arch->head_first != 0 &&
+           pl_streq(t->name, "token_embd.weight") && pl_place_tensor(place, t) == 1 &&
+           (!pl_place_repack(place, t) || pl_repack_matrix(t, cpu) != PL_REPACK_YES);
+}
+
 /* A tied embedding is asked for twice, and its use as output may get a converted copy. */
 struct pl_weights pl_llamacpp_weights(const struct pl_model *m, const struct pl_net *net,
-                                      const struct pl_placement *place, const struct pl_cpu *cpu)
+                                      const struct pl_placement *place, const struct pl_cpu *cpu,
+                                      enum pl_tri lazy, bool mapped)
 {
     struct pl_weights w = {0};
     uint16_t splits = 0;
@@ -83,6 +105,8 @@ struct pl_weights pl_llamacpp_weights(const struct pl_model *m, const struct pl_
         splits = t->split > splits ? t->split : splits;
         if (mask == 0)
             w.unused += t->bytes;
+        else if (mask == 1 && pl_llamacpp_lazy(net, lazy, t))
+            w.lazy += t->bytes;
         else if ((mask & 1) == 0)
             w.elsewhere += t->bytes;
         else if (convert && pl_repack_is_matrix(t))
@@ -91,7 +115,11 @@ struct pl_weights pl_llamacpp_weights(const struct pl_model *m, const struct pl_
             w.mapped += t->bytes;
         if (convert && net->tied && mask == 1 && pl_streq(t->name, "token_embd.weight"))
             pl_weights_count(&w, t, true, cpu);
+        if (pl_llamacpp_read_twice(net, place, cpu, mapped, t))
+            w.twice += t->bytes;
     }
+    w.unused += w.lazy;
+    w.mapped += w.twice;
     for (uint32_t i = 0; w.elsewhere > 0 && i <= splits; i++)
         w.between = pl_add_sat(w.between, pl_weights_between(m, place, (uint16_t)i));
     return w;

@@ -3,6 +3,7 @@
 #define PL_ENGINE_LLAMACPP_WEIGHTS_H
 
 #include "domain/machine.h"
+#include "domain/settings.h"
 #include "engine/llamacpp/arch.h"
 #include "engine/llamacpp/placement.h"
 
@@ -14,6 +15,8 @@ struct pl_weights {
     uint64_t undecided;  /* of `mapped`: may be converted, CPU unknown */
     uint64_t largest;    /* largest converted tensor */
     uint64_t unused;     /* in the file, not loaded: layers for multi-token prediction */
+    uint64_t lazy;       /* of `unused`: tables read row by row */
+    uint64_t twice;      /* of `mapped`: a tied embedding's second copy */
     uint64_t elsewhere;  /* in the file, used on devices alone */
     uint64_t between;    /* of them what lies between tensors of the host: stays mapped */
 };
@@ -24,8 +27,18 @@ bool pl_tensor_layer(const char *name, uint64_t *ret_il);
 /* Does the engine load this tensor? Not those of layers beyond the trunk. */
 bool pl_llamacpp_loads(const struct pl_net *net, const struct pl_tensor *t);
 
-/* What of them lies on the host. cpu NULL: unknown features. */
+/* Are rows of this table read from the file when they are asked for (-lzm), so that it is never
+ * resident as a whole? */
+bool pl_llamacpp_lazy(const struct pl_net *net, enum pl_tri lazy, const struct pl_tensor *t);
+
+/* A tied embedding that the engine asks for as output first and then makes anew: with a mapping
+ * both are the same pages, without one it is read twice. */
+bool pl_llamacpp_read_twice(const struct pl_net *net, const struct pl_placement *place,
+                            const struct pl_cpu *cpu, bool mapped, const struct pl_tensor *t);
+
+/* What of them lies on the host. cpu NULL: unknown features. mapped: is the file? */
 struct pl_weights pl_llamacpp_weights(const struct pl_model *m, const struct pl_net *net,
-                                      const struct pl_placement *place, const struct pl_cpu *cpu);
+                                      const struct pl_placement *place, const struct pl_cpu *cpu,
+                                      enum pl_tri lazy, bool mapped);
 
 #endif
