@@ -4,6 +4,7 @@
  * An input is a GGUF file; its last bytes also choose the settings. */
 #include "base/str.h"
 #include "engine/llamacpp/footprint.h"
+#include "engine/llamacpp/projector_compute.h"
 #include "engine/llamacpp/resolve.h"
 #include "engine/llamacpp/settings.h"
 #include "engine/llamacpp/speed.h"
@@ -44,16 +45,24 @@ static void pl_fuzz_settings(struct pl_settings *s, const uint8_t *data, size_t 
         "-ctk", "q8_0",       "-ctk",  "f32", "-ctv",  "q4_0",       "-ctv", "f32",
         "-fa",  "off",        "-fa",   "on",  "-lm",   "none",       "-lm",  "mlock",
         "-lm",  "dio",        "-cram", "-1",  "-cram", "1000000000", "-ngl", "0",
-        "-ngl", "all",
+        "-ngl", "all",        "-lzm",  "on",
     };
+    static const char *const switches[] = {"--embedding", "--rerank"};
+    const size_t n_switch = sizeof(switches) / sizeof(switches[0]);
     const size_t n_flag = sizeof(words) / sizeof(words[0]) / 2;
     pl_llamacpp_defaults(s);
     for (size_t i = 0; i < PL_FUZZ_FLAGS && i < n; i++) {
-        size_t k = data[n - 1 - i] % (n_flag + 3);
+        size_t k = data[n - 1 - i] % (n_flag + n_switch + 3);
         if (k == n_flag)
             s->repack = false;
         else if (k == n_flag + 1)
             s->kv_unified = PL_OFF;
+        if (k > n_flag + 2) {
+            char word[16];
+            (void)PL_FMT(word, "%s", switches[k - n_flag - 3]);
+            char *argv[] = {word};
+            pl_fuzz_check(pl_llamacpp_flag(s, 1, argv, NULL) == 1);
+        }
         if (k >= n_flag)
             continue;
         char flag[16], value[16];
@@ -87,7 +96,8 @@ static void pl_fuzz_promises(const struct pl_model *m, const struct pl_footprint
     pl_fuzz_quantity(p->largest_allocation);
     /* nothing that attends, or something that is kept */
     pl_fuzz_check(pl_known(p->part[PL_PART_KV]) && pl_known(p->part[PL_PART_RECURRENT]));
-    pl_fuzz_check(p->part[PL_PART_WEIGHTS].likely <= m->file_bytes);
+    /* a tied embedding may lie in memory twice */
+    pl_fuzz_check(p->part[PL_PART_WEIGHTS].likely / 2 <= m->file_bytes);
     pl_fuzz_check(!pl_known(p->steady) || p->steady.likely >= p->part[PL_PART_KV].likely);
     pl_fuzz_check(!pl_known(p->steady) || p->peak.high >= p->steady.high);
 }
@@ -118,6 +128,23 @@ static void pl_fuzz_speed(const struct pl_model *m, const struct pl_settings *s,
         pl_fuzz_rate(v.decode_at[i]);
 }
 
+/* The same file given as --mmproj. */
+static void pl_fuzz_projector(const struct pl_model *m, const struct pl_settings *s)
+{
+    for (uint32_t i = 0; i == 0 || i < pl_projector_count(m); i++) {
+        struct pl_projector_bytes b;
+        struct pl_projector p;
+        struct pl_err err = {0};
+        int rc = pl_projector_read(m, i, s, &p, &err);
+        pl_fuzz_check(rc == pl_projector_bytes(m, i, s, NULL, &b, NULL));
+        pl_fuzz_check(rc == 0 || (rc < 0 && err.code == rc && err.what[0] != '\0'));
+        if (rc == 0) {
+            pl_fuzz_check(p.patch > 0 && p.merge > 0 && p.n_embd > 0);
+            pl_fuzz_check(i > 0 || b.largest <= b.weights);
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     static const struct pl_cpu avx2 = {.isa = "avx avx2 avx512f f16c fma"};
@@ -129,6 +156,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (pl_gguf_read_with(&opener, "x.gguf", &m, &err) < 0)
         return 0;
     pl_fuzz_settings(&s, data, n);
+    pl_fuzz_projector(m, &s);
     for (int known = 0; known < 2; known++) {
         struct pl_llamacpp_host host = {.cpu = known ? &avx2 : NULL, .version_known = known == 1};
         struct pl_footprint f;

@@ -154,9 +154,12 @@ void pl_report_forecast_text(const struct pl_forecast *f, bool why, bool colour,
     if (f->values.row != NULL)
         pl_str_addf(out, "engine   %s; formulas of %s\n", f->engine, f->formulas);
     else
-        pl_str_addf(out, "engine   llama.cpp %s; formulas proved against %s\n",
+        pl_str_addf(out, "engine   llama.cpp %s; formulas proved against %s%s\n",
                     f->engine_version[0] != '\0' ? f->engine_version : "(version not known)",
-                    f->formulas);
+                    f->formulas,
+                    f->engine_version[0] == '\0' || pl_streq(f->engine_version, f->formulas)
+                        ? ""
+                        : ": compute buffers are given an eighth more room");
     pl_calibrated_text(f, why, colour, out);
     pl_forecast_cited(f, out);
     pl_str_addf(out, "verdict  %s\n", pl_verdict_name(f->judgement.verdict));
