@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "engine/llamacpp/projector_compute.h"
 #include "measure/extras_impl.h"
+#include "model/catalogue.h"
 #include "model/open.h"
 
 #include <errno.h>
@@ -190,4 +191,35 @@ int pl_extra_reserved(const struct pl_settings *s, struct pl_used_devices *devic
     }
     (void)pl_model_free(m);
     return rc;
+}
+
+/* The catalogue says so, or the architecture's name, or the header: positions rotated by sections
+ * for time, height and width (llama-hparams.h, rope_sections). */
+static bool pl_model_sees(const struct pl_forecast *f)
+{
+    const struct pl_model *m = f->model;
+    const struct pl_catalogue_row *row = pl_catalogue_find(f->name);
+    const struct pl_kv *sections = pl_model_arch_kv(m, "rope.dimension_sections");
+    if (row != NULL)
+        return pl_streq(row->kind, "vlm");
+    if (strstr(m->arch, "vl") != NULL || m->projector != NULL)
+        return true;
+    for (uint64_t i = 1; sections != NULL && sections->ints != NULL && i < sections->count; i++) {
+        if (sections->ints[i] > 0)
+            return true;
+    }
+    return false;
+}
+
+void pl_forecast_no_projector(struct pl_forecast *f)
+{
+    struct pl_judgement *j = &f->judgement;
+    char path[PL_REASON_TEXT_MAX / 2] = "names its file";
+    if (f->settings.mmproj != NULL || j->n_reason >= PL_REASONS_MAX || !pl_model_sees(f))
+        return;
+    if (f->model->projector != NULL)
+        (void)pl_text_cut(path, sizeof(path), f->model->projector);
+    (void)PL_FMT(j->reason[j->n_reason++],
+                 "text alone: images or sound need a projector, which is not counted; --mmproj %s",
+                 path);
 }

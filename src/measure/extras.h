@@ -18,4 +18,7 @@ int pl_forecast_extras(struct pl_forecast *f, const struct pl_llamacpp_host *hos
 int pl_extra_reserved(const struct pl_settings *s, struct pl_used_devices *devices,
                       struct pl_err *err);
 
+/* A reason in the judgement where the model sees and nothing says with which projector. */
+void pl_forecast_no_projector(struct pl_forecast *f);
+
 #endif

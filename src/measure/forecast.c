@@ -156,6 +156,7 @@ static int pl_forecast_of(const struct pl_model *model, const struct pl_settings
         return rc;
     pl_judge(&ret->footprint, machine, &ret->judgement);
     pl_forecast_shortened(ret);
+    pl_forecast_no_projector(ret);
     if (ret->footprint.fitted[0] != '\0' && ret->judgement.n_reason < PL_REASONS_MAX)
         (void)PL_FMT(ret->judgement.reason[ret->judgement.n_reason++], "%s", ret->footprint.fitted);
     return pl_forecast_speed(ret, &host, bandwidth, ledger, err);

@@ -2,6 +2,7 @@
 
 #include "base/table.h"
 #include "base/units.h"
+#include "report/projector.h"
 #include "report/quants.h"
 
 #include <inttypes.h>
@@ -245,6 +246,8 @@ void pl_report_model_text(struct pl_str *out, const struct pl_model *m,
 {
     pl_text_head(out, m, d);
     pl_text_shape(out, d);
+    if (d->kind == PL_MODEL_PROJECTOR)
+        pl_report_projector_text(out, m);
     pl_text_tokenizer(out, &d->tokenizer);
     pl_text_types(out, d, view->colour);
     if (d->kind == PL_MODEL_WHOLE) {
@@ -404,6 +407,8 @@ void pl_report_model_json(struct pl_json *j, const struct pl_model *m,
     pl_json_end(j);
     if (d->kind == PL_MODEL_WHOLE)
         pl_quality_json(j, "quality", pl_model_file_type(m), view->catalogue_id);
+    if (d->kind == PL_MODEL_PROJECTOR)
+        pl_report_projector_json(j, "towers", m);
     if (view->keys)
         pl_json_keys(j, m);
     if (view->tensors)

@@ -90,6 +90,12 @@ like "no such device: what there is" "$err" '^hint: there is '
 estimate qwen3-8b -c 131072 -np 1 -M "$T/smallgpu.json" -ngl 99
 like "does not fit the GPU: the pool is named" "$out" '^ +gpu0: needs [0-9.]+ GiB, .* short$'
 is "does not fit the GPU: exit 1" "$status" 1
+# a model that sees, and no projector: said, whatever says that it does
+sees="text alone: images or sound need a projector, which is not counted; --mmproj"
+estimate gemma-3-4b -c 4096 -M "$T/big.json"
+like "a vision model without a projector: said" "$out" "$sees"
+estimate qwen3-8b -c 4096 -M "$T/big.json"
+ok "a language model: nothing of projectors" test "${out/$sees/}" = "$out"
 estimate qwen3-8b -mm projector.gguf
 is "a projector that is not there: exit 2" "$status" 2
 like "a projector that is not there: named" "$err" '^plimsoll: projector\.gguf: no such file'

@@ -109,4 +109,22 @@ is "no argument: status" "$status" 2
 run "$PLIMSOLL" inspect --help
 is "--help: status" "$status" 0
 like "--help: an example" "$out" '^  plimsoll inspect .*gguf'
+
+# ---- a projector: what it is given, how wide what it makes is
+gguf_of=$PLIMSOLL_BUILD/tests/conformance/gguf_of
+if [ -x "$gguf_of" ]; then
+    . "$PLIMSOLL_SOURCE/tests/conformance/projector_specs.sh"
+    projector gemma3 2560 embd=1152 ff=4304 heads=16 image=896 layers=4 >"$T/spec"
+    "$gguf_of" "$T/mmproj.gguf" <"$T/spec"
+    run "$PLIMSOLL" inspect "$T/mmproj.gguf"
+    is "projector: exit 0" "$status" 0
+    like "projector: its kind and tower" "$out" "projector +gemma3, of images, 4 layers of 1152"
+    like "projector: where to" "$out" "projects to +2560"
+    like "projector: images and patches" "$out" "image +896 x 896 pixels, patches of 14"
+    run "$PLIMSOLL" inspect "$T/mmproj.gguf" --json
+    is "projector: towers" "$(jq -c '[.model.kind, .towers[0].kind, .towers[0].image_size, .towers[0].projection_dim]' <<<"$out")" \
+        '["projector","gemma3",896,2560]'
+else
+    skip "projector: gguf_of is not built"
+fi
 done_testing
