@@ -263,7 +263,8 @@ int pl_ledger_open_history(const char *path, enum pl_ledger_mode mode,
         (void)pl_ledger_close(l);
         return status;
     }
-    /* One snapshot for all that is read: every query alone would lock and look for changes again. */
+    /* One snapshot for all that is read: every query alone would lock and look for changes again.
+     */
     if (mode == PL_LEDGER_READ && l->db != NULL)
         (void)pl_sql_exec(l, "BEGIN");
     *ret = l;

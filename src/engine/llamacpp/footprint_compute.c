@@ -129,7 +129,8 @@ bool pl_llamacpp_idle_bytes(const struct pl_model *m, const struct pl_net *net,
     struct pl_compute full = {.bytes = whole}, used;
     uint64_t filled = 0, batch = r->n_ctx < r->n_ubatch ? r->n_ctx : r->n_ubatch;
     small.n_ubatch = prompt < batch ? prompt > 0 ? prompt : 1 : batch;
-    if ((whole == 0 && !pl_graph_compute(m, net, r, &full)) || !pl_graph_compute(m, net, &small, &used))
+    if ((whole == 0 && !pl_graph_compute(m, net, r, &full)) ||
+        !pl_graph_compute(m, net, &small, &used))
         return false;
     if (!pl_pad_u64(depth, 256, &filled) || filled > r->n_ctx_seq)
         filled = r->n_ctx_seq;

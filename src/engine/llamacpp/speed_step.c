@@ -24,7 +24,8 @@ const struct pl_speed_kernel *pl_speed_kernel(uint32_t type, bool repacked)
         const struct pl_speed_kernel *k = &pl_kernels[i];
         if (k->type[0] == 'o' && pl_streq(k->type, "other"))
             other = k;
-        if (t != NULL && k->type[0] == t->name[0] && pl_streq(k->type, t->name) && pl_streq(k->layout, "repacked") == repacked)
+        if (t != NULL && k->type[0] == t->name[0] && pl_streq(k->type, t->name) &&
+            pl_streq(k->layout, "repacked") == repacked)
             return k;
     }
     return other;
