@@ -4,13 +4,16 @@
 #include "base/json.h"
 #include "base/table.h"
 #include "base/units.h"
+#include "cli/emit.h"
 #include "cli/machine.h"
 #include "cli/model.h"
+#include "cli/plan_actual.h"
 #include "cli/plan_options.h"
 #include "cli/stack.h"
 #include "cli/verbs.h"
 #include "ledger/ledger.h"
 #include "report/plan.h"
+#include "sys/newfile.h"
 
 #include <errno.h>
 #include <string.h>
@@ -82,6 +85,10 @@ static int pl_plan_solve(struct pl_plan_run *r, struct pl_machine *m, struct pl_
     r->options.limits = (struct pl_solve_limits){pl_deadline_over, &r->deadline};
     if (rc == 0)
         rc = pl_plan_make(r->stack, m, option, n, &r->options, &r->arena, ret, err);
+    if (rc == 0)
+        rc = pl_plan_extras(r->stack, option, n, &r->arena, ret, err);
+    if (rc == 0)
+        pl_plan_actual(r->ledger, m, ret);
     return rc;
 }
 
@@ -91,13 +98,21 @@ static void pl_plan_print(struct pl_plan_run *r, const struct pl_plan *today,
     struct pl_cli *cli = r->cli;
     bool colour = pl_colour_wanted(STDOUT_FILENO);
     const char *what = pl_cli_opt(cli, "what-if")->text;
+    if (!cli->json && pl_cli_opt(cli, "markdown")->given) {
+        pl_plan_markdown(then != NULL ? then : today, &cli->out);
+        return;
+    }
     if (!cli->json) {
+        const struct pl_plan *const both[] = {today, then};
+        const char *const titles[] = {"today", what};
         if (then != NULL)
             pl_str_add(&cli->out, "today: ");
         pl_plan_text(today, colour, &cli->out);
         if (then != NULL) {
             pl_str_addf(&cli->out, "\nwith %s: ", what);
             pl_plan_text(then, colour, &cli->out);
+            pl_str_add(&cli->out, "\n");
+            pl_plans_beside(both, titles, 2, colour, &cli->out);
         }
         return;
     }
@@ -113,6 +128,42 @@ static void pl_plan_print(struct pl_plan_run *r, const struct pl_plan *today,
         pl_json_end(&j);
     }
     pl_json_end(&j);
+}
+
+static int pl_plan_html(const struct pl_plan_run *r, const struct pl_plan *p, struct pl_err *err)
+{
+    struct pl_str page;
+    const struct pl_opt_value *file = pl_cli_opt(r->cli, "html");
+    if (!file->given)
+        return 0;
+    pl_str_init(&page, PL_EMIT_TEXT_MAX);
+    pl_plan_page(p, &page);
+    int rc = page.failed ? pl_fail(err, -ENOMEM, "no memory for the page")
+                         : pl_newfile_write(file->text, pl_str_get(&page), page.len, 0644,
+                                            pl_cli_opt(r->cli, "force")->given, err);
+    pl_str_done(&page);
+    return rc;
+}
+
+/* The plan as files, instead of the plan: nothing of a plan that does not fit. */
+static int pl_plan_emit(const struct pl_plan_run *r, const struct pl_plan *p, struct pl_err *err)
+{
+    static struct pl_emit e;
+    char models[PL_PATH_TEXT_MAX];
+    const struct pl_opt_value *folder = pl_cli_opt(r->cli, "output");
+    e = (struct pl_emit){.stack = r->stack, .plan = p, .models = pl_cli_model_dir(models)};
+    struct pl_arena arena;
+    pl_arena_init(&arena, PL_PLAN_ARENA_MAX);
+    e.arena = &arena;
+    int rc = pl_emit_begin(&e, err);
+    if (rc == 0)
+        rc = pl_emit_of(pl_cli_opt(r->cli, "emit")->text)(&e, err);
+    if (rc == 0)
+        rc = pl_emit_write(&e, folder->given ? folder->text : NULL,
+                           pl_cli_opt(r->cli, "force")->given, &r->cli->out, err);
+    pl_emit_done(&e);
+    pl_arena_done(&arena);
+    return rc;
 }
 
 static int pl_plan_exit(const struct pl_cli *cli, const struct pl_plan *p)
@@ -167,9 +218,15 @@ static int pl_plan_run(struct pl_cli *cli, struct pl_err *err)
         rc = pl_plan_solve(&r, &machine, &today, err);
     if (rc == 0 && what->given)
         rc = pl_plan_solve(&r, &other, &then, err);
-    if (rc == 0) {
+    const struct pl_plan *last = what->given ? &then : &today;
+    if (rc == 0)
+        rc = pl_plan_html(&r, last, err);
+    if (rc == 0 && pl_cli_opt(cli, "emit")->given && last->feasible)
+        rc = pl_plan_emit(&r, last, err);
+    else if (rc == 0)
         pl_plan_print(&r, &today, what->given ? &then : NULL);
-        rc = pl_plan_exit(cli, what->given ? &then : &today);
+    if (rc == 0) {
+        rc = pl_plan_exit(cli, last);
     } else {
         rc = pl_plan_cannot(cli, rc, err);
     }
@@ -181,22 +238,29 @@ static int pl_plan_run(struct pl_cli *cli, struct pl_err *err)
 static const struct pl_opt pl_plan_opts[] = {
     PL_CLI_MACHINE_OPTS,
     PL_CLI_STACK_OPTS,
-    {"objective",                                     'o', PL_OPT_CHOICE, "balanced|capability|reliability|speed|voice",
+    {"objective",                                     '\0', PL_OPT_CHOICE, "balanced|capability|reliability|speed|voice",
       "what a better plan is; else as the file says"},
     {"what-if",                                  0, PL_OPT_TEXT, "POOL=SIZE,...", "beside today: the same with other capacities"},
     {"allow-fragile",  0, PL_OPT_FLAG, NULL, "a plan that only likely holds will do"},
     {"strict",                                       0, PL_OPT_FLAG, NULL, "fragile counts as does not fit (exit 1)"},
     {"time-limit",                                    't', PL_OPT_NUMBER, "SECONDS",
       "of the search; what is not proved then is said (10)"},
+    {"markdown", 0, PL_OPT_FLAG, NULL, "print Markdown"},
+    {"html",                                 0, PL_OPT_PATH, "FILE", "write a page that needs nothing else"},
+    {"emit",                                    0, PL_OPT_CHOICE, PL_EMIT_KINDS,
+      "print the plan as what these read, instead of the plan"},
+    {"output",        'o', PL_OPT_PATH, "DIR", "with --emit: write the files there"},
+    {"force",                                        0, PL_OPT_FLAG, NULL, "replace files that --html and --output name"},
     PL_CLI_MODEL_OPTS,
-    {"ledger", 0, PL_OPT_PATH, "FILE", "the ledger to take speeds from"},
-    {0                                },
+    {"ledger",                                    0, PL_OPT_PATH, "FILE", "the ledger to take speeds and actual sizes from"},
+    {0     },
 };
 
 static const char *const pl_plan_examples[] = {
     "plimsoll plan voice.yaml",
     "plimsoll plan voice.yaml --env production --machine laptop.json --json",
     "plimsoll plan voice.yaml --what-if ram=32GiB,gpu0=12GiB  # before buying",
+    "plimsoll plan voice.yaml --emit systemd -o units  # files that start it",
     "plimsoll plan roles.yaml --device rtx3090 --ram 64GiB --objective capability",
     0,
 };

@@ -122,12 +122,24 @@ static int pl_option_forecast(struct pl_enumerate *e, const struct pl_settings *
         o->decode_milli = (uint64_t)(f.decode.low * 1000.0);
     o->quant = pl_keep(e, f.quant);
     o->settings = pl_keep(e, f.flags);
+    o->known_as = pl_keep(e, f.name);
     if (o->quant == NULL || o->settings == NULL)
         return pl_fail(e->err, -ENOMEM, "no memory for the options");
     if (pl_option_pools(e, &f.footprint, d->extra_bytes, o))
         return 1;
     pl_machine_note(e->machine, "%.40s, %.40s: its footprint cannot be told", c->name, d->name);
     return 0;
+}
+
+/* What starts it; NULL when there is no memory. */
+static const char *const *pl_option_argv(struct pl_enumerate *e, const struct pl_settings *s)
+{
+    const char *argv[PL_FLAG_ARGV_MAX];
+    int n = pl_llamacpp_argv(s, e->arena, argv, NULL);
+    const char **kept = n >= 0 ? pl_arena_alloc(e->arena, (size_t)n + 1, sizeof(*kept)) : NULL;
+    for (int i = 0; kept != NULL && i < n; i++)
+        kept[i] = argv[i];
+    return kept;
 }
 
 /* One setting of one model: an option when it can be told. */
@@ -170,10 +182,12 @@ static int pl_enumerate_one(struct pl_enumerate *e, const struct pl_settings *s,
         o.decode_milli = e->decode_made[made - e->option];
         o.quant = made->quant;
         o.settings = made->settings;
+        o.known_as = made->known_as;
     } else {
         rc = pl_option_forecast(e, s, &o);
     }
-    if (o.file == NULL)
+    o.argv = pl_option_argv(e, s);
+    if (o.file == NULL || o.argv == NULL)
         return pl_fail(e->err, -ENOMEM, "no memory for the options");
     if (rc <= 0)
         return rc;

@@ -39,7 +39,9 @@ struct pl_option {
     uint64_t model_bytes;                  /* of the weights; 0 = unknown */
     const char *model, *quant, *precision; /* NULL = not said */
     const char *language;                  /* "en,de": only these; NULL = any */
-    const char *settings;                  /* engine flags, "" = none */
+    const char *settings;                  /* engine flags, "" = none; files by their names */
+    const char *const *argv;               /* the same as words, files whole; NULL-ended; NULL */
+    const char *known_as;                  /* the model's name in the ledger; NULL = none */
     const char *why; /* how the footprint is known: "declared", "estimated" ... */
 };
 

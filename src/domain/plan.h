@@ -58,6 +58,21 @@ struct pl_plan_pool {
 struct pl_plan_charge {
     uint32_t component, pool;
     struct pl_quantity steady, peak, load_peak;
+    struct pl_quantity actual; /* of the last run with these settings here; unknown = never ran */
+};
+
+/* A step down that the stack allows: another candidate, on demand, off. */
+struct pl_plan_delta {
+    const char *pool;
+    uint64_t bytes;
+    bool more; /* it takes so much more instead of freeing it */
+};
+struct pl_plan_rung {
+    uint32_t component;
+    const char *step; /* a candidate's name, "on demand", "off" */
+    const char *cost; /* what is lost: "English only; quality 50 for 80"; "" = nothing known */
+    struct pl_plan_delta *delta;
+    uint32_t n_delta;
 };
 
 /* A member of an irreducible conflict. */
@@ -84,6 +99,10 @@ struct pl_plan {
     uint32_t n_charge;
     struct pl_plan_member *conflict;
     uint32_t n_conflict;
+    struct pl_plan_rung *rung; /* by component, first step first */
+    uint32_t n_rung;
+    const char **lack; /* what this configuration cannot do */
+    uint32_t n_lack;
     const char **note; /* what the reader should know: unknown speeds, pools not here ... */
     uint32_t n_note;
     const char *restart; /* "drain llm before it restarts: ..."; NULL = any can restart beside */

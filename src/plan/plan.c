@@ -292,7 +292,12 @@ static int pl_make_charges(struct pl_make *m)
         const struct pl_item *i = &p->item[m->found.choice[c]];
         for (uint32_t l = 0; i->peak != NULL && l < p->n_line; l++) {
             struct pl_quantity zero = pl_exact(0, PL_SOURCE_MEASURED, NULL);
-            struct pl_plan_charge r = {c, 0, zero, zero, zero};
+            struct pl_plan_charge r = {
+                .component = c,
+                .steady = zero,
+                .peak = zero,
+                .load_peak = zero,
+                .actual = PL_QUANTITY_UNKNOWN("no run with these settings is remembered here")};
             const struct pl_option *o = &p->option[i->option];
             if (p->line[l].pool == PL_NOTHING || (i->peak[l] == 0 && i->load[l] == 0))
                 continue;

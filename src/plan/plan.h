@@ -21,6 +21,11 @@ int pl_plan_make(const struct pl_stack *stack, const struct pl_machine *machine,
                  const struct pl_plan_options *options, struct pl_arena *arena, struct pl_plan *ret,
                  struct pl_err *err);
 
+/* Adds the ladder and what the configuration cannot do to a plan that was made of these. -ENOMEM.
+ */
+int pl_plan_extras(const struct pl_stack *stack, const struct pl_option *option, uint32_t n_option,
+                   struct pl_arena *arena, struct pl_plan *p, struct pl_err *err);
+
 /* An irreducible conflict of an infeasible problem, with what would resolve each member. */
 int pl_conflict_find(const struct pl_problem *p, const struct pl_solve_limits *limits,
                      struct pl_arena *arena, struct pl_plan *ret, struct pl_err *err);

@@ -15,6 +15,14 @@ const char *pl_duty_text(const struct pl_plan *p, bool always);
 
 void pl_plan_text(const struct pl_plan *p, bool colour, struct pl_str *out);
 
+/* Markdown; a page of HTML that needs nothing else. */
+void pl_plan_markdown(const struct pl_plan *p, struct pl_str *out);
+void pl_plan_page(const struct pl_plan *p, struct pl_str *out);
+/* Plans beside each other, by component and pool; titles: of each. At most PL_PLANS_BESIDE_MAX. */
+#define PL_PLANS_BESIDE_MAX 9u
+void pl_plans_beside(const struct pl_plan *const *plan, const char *const *title, uint32_t n,
+                     bool colour, struct pl_str *out);
+
 /* The members of "plimsoll.plan/1" after its schema, into an open object. */
 void pl_plan_json(const struct pl_plan *p, struct pl_json *j);
 

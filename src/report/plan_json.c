@@ -50,6 +50,10 @@ static void pl_json_component(struct pl_json *j, const struct pl_plan_component 
         pl_json_num(j, "decode_tokens_per_second", (double)o->decode_milli / 1000.0);
     else
         pl_json_null(j, "decode_tokens_per_second");
+    if (o != NULL && o->first_token_us > 0)
+        pl_json_num(j, "first_token_ms", (double)o->first_token_us / 1000.0);
+    else
+        pl_json_null(j, "first_token_ms");
     pl_json_str(j, "instance", o != NULL ? o->instance : NULL);
     pl_json_str(j, "why", c->why);
     pl_json_end(j);
@@ -78,6 +82,10 @@ static void pl_json_plan_pool(struct pl_json *j, const struct pl_plan *p,
         pl_json_u64(j, "available", q->available);
     else
         pl_json_null(j, "available");
+    if (q->used != UINT64_MAX)
+        pl_json_u64(j, "used", q->used);
+    else
+        pl_json_null(j, "used");
     pl_json_end(j);
 }
 
@@ -92,9 +100,44 @@ static void pl_json_budget(struct pl_json *j, const struct pl_plan *p)
         pl_json_quantity(j, "steady", c->steady);
         pl_json_quantity(j, "peak", c->peak);
         pl_json_quantity(j, "load_peak", c->load_peak);
+        pl_json_quantity(j, "actual", c->actual);
         pl_json_bool(j, "charged", !p->component[c->component].shared);
         pl_json_end(j);
     }
+    pl_json_end(j);
+}
+
+static void pl_json_rung(struct pl_json *j, const struct pl_plan *p, const struct pl_plan_rung *r)
+{
+    pl_json_object(j, NULL);
+    pl_json_str(j, "component", p->component[r->component].name);
+    pl_json_str(j, "step", r->step);
+    pl_json_array(j, "frees");
+    for (uint32_t i = 0; i < r->n_delta; i++) {
+        int64_t bytes = r->delta[i].bytes > INT64_MAX ? INT64_MAX : (int64_t)r->delta[i].bytes;
+        pl_json_object(j, NULL);
+        pl_json_str(j, "pool", r->delta[i].pool);
+        pl_json_i64(j, "bytes", r->delta[i].more ? -bytes : bytes);
+        pl_json_end(j);
+    }
+    pl_json_end(j);
+    pl_json_str(j, "cost", r->cost[0] != '\0' ? r->cost : NULL);
+    pl_json_end(j);
+}
+
+static void pl_json_extras(struct pl_json *j, const struct pl_plan *p)
+{
+    pl_json_array(j, "ladder");
+    for (uint32_t i = 0; i < p->n_rung; i++)
+        pl_json_rung(j, p, &p->rung[i]);
+    pl_json_end(j);
+    pl_json_array(j, "cannot");
+    for (uint32_t i = 0; i < p->n_lack; i++)
+        pl_json_str(j, NULL, p->lack[i]);
+    pl_json_end(j);
+    pl_json_object(j, "thresholds");
+    pl_json_num(j, "tight_percent", (double)p->tight_permyriad / 100.0);
+    pl_json_num(j, "comfortable_percent", (double)p->comfortable_permyriad / 100.0);
     pl_json_end(j);
 }
 
@@ -129,6 +172,7 @@ void pl_plan_json(const struct pl_plan *p, struct pl_json *j)
         pl_json_plan_pool(j, p, &p->pool[i]);
     pl_json_end(j);
     pl_json_budget(j, p);
+    pl_json_extras(j, p);
     pl_json_array(j, "conflict");
     for (uint32_t i = 0; i < p->n_conflict; i++)
         pl_json_str(j, NULL, p->conflict[i].name);

@@ -39,7 +39,7 @@ valid() { ok "$1" python3 "$PLIMSOLL_SOURCE/tests/cli/validate.py" "$PLIMSOLL_SO
 
 plan
 is "fits: exit 0" "$status" 0
-like "the columns of the budget" "$out" '^component +model, configuration +allocated +actual +status$'
+like "the columns of the budget" "$out" '^component +model and configuration +allocated +actual +status$'
 like "total, exact to the MiB: 1536 + 3174.4" "$out" '^total +at peak +4710.4 MiB'
 like "load order" "$out" '^load order: llm, stt$'
 like "why not the better one" "$out" 'not eight: gpu0 would hold 6.78 GiB at peak, 5.12 GiB is the most'
