@@ -41,7 +41,10 @@ END
 emit() { run "$PLIMSOLL" plan "$T/stack.yaml" --machine "$T/machine.json" --emit "$@"; }
 words() { printf '%s\0' "$@" | tr '\0\n' '\n?'; }
 # what each process is to be started with
-words -m "$(realpath "$hostile")/m.gguf" --host 127.0.0.1 --port 8081 -c 4096 -np 2 -no-kvu -ngl 0 -dev none -cram 0 >"$T/want.llm"
+flags=$("$PLIMSOLL" plan "$T/stack.yaml" --machine "$T/machine.json" --json | jq -r .components.llm.settings.flags)
+like "two slots of 2048 tokens" "$flags" '^-c 4096 -np 2 .*-cram 0$'
+# shellcheck disable=SC2086 # these are words
+words -m "$(realpath "$hostile")/m.gguf" --host 127.0.0.1 --port 8081 $flags >"$T/want.llm"
 words --port 8082 "it's" 'a "q" \b' '$(touch PWNED)' '`touch PWNED`' '; touch PWNED' '%h %%' 'said: $(touch PWNED)' '$HOME' '# no comment' >"$T/want.own"
 words --port 8083 >"$T/want.later"
 export VOICE='said: $(touch PWNED)'
