@@ -1,4 +1,5 @@
 /* plimsoll try MODEL [flags]: the real engine on the real geometry, predicted beside measured. */
+#include "cli/try.h"
 #include "base/clock.h"
 #include "base/table.h"
 #include "base/units.h"
@@ -7,6 +8,8 @@
 #include "cli/interrupt.h"
 #include "cli/machine.h"
 #include "cli/model.h"
+#include "cli/results_out.h"
+#include "cli/try_list.h"
 #include "cli/verbs.h"
 #include "engine/llamacpp/find.h"
 #include "engine/llamacpp/seen.h"
@@ -29,27 +32,12 @@
 #define PL_AUTO_SECONDS 120.0 /* `try --auto` takes the largest model that finishes in this */
 #define PL_AUTO_REPEATS 2u
 
-struct pl_try {
-    struct pl_cli *cli;
-    struct pl_install engine;
-    struct pl_machine machine;
-    struct pl_used_devices devices; /* that the engine sees */
-    struct pl_forecast forecast;
-    struct pl_run run;
-    struct pl_ledger *ledger;
-    struct pl_model *model;  /* as asked for */
-    struct pl_model *loaded; /* what the engine loads: model itself, or its ghost */
-    const char *spec;        /* borrowed argv, or a catalogue id */
-    const volatile sig_atomic_t *stop;
-    uint64_t prompt, predict, repeats, warmups;
-};
-
 static void pl_try_say(void *ctx, const char *what)
 {
     struct pl_try *t = ctx;
     if (isatty(STDERR_FILENO) == 1)
-        pl_progress("%s %s: %s", t->forecast.name, t->forecast.quant, what);
-    else if (!t->cli->json)
+        pl_progress("%s%s %s: %s", t->before, t->forecast.name, t->forecast.quant, what);
+    else if (!t->cli->json && !t->listed)
         (void)fprintf(stderr, "plimsoll: %s %s: %s\n", t->forecast.name, t->forecast.quant, what);
 }
 
@@ -57,7 +45,7 @@ static int pl_try_ghosting(void *ctx, uint64_t done, uint64_t total)
 {
     struct pl_try *t = ctx;
     if (total > 0)
-        pl_progress("%s: writing its ghost, %llu %%", t->spec,
+        pl_progress("%s%s: writing its ghost, %llu %%", t->before, t->spec,
                     (unsigned long long)(done * 100 / total));
     return *t->stop != 0;
 }
@@ -69,7 +57,7 @@ static uint64_t pl_try_number(const struct pl_cli *cli, const char *name, uint64
 }
 
 /* What differs from the engine's own defaults, and why: said in the help. */
-static void pl_try_settings(struct pl_try *t)
+void pl_try_settings(struct pl_try *t)
 {
     struct pl_settings *s = &t->cli->settings;
     if (s->n_ctx == 0)
@@ -83,16 +71,16 @@ static void pl_try_settings(struct pl_try *t)
     t->warmups = pl_try_number(t->cli, "warmup", 1);
 }
 
-static int pl_try_check(struct pl_try *t, struct pl_err *err)
+int pl_try_check(struct pl_try *t, struct pl_err *err)
 {
     const struct pl_cli *cli = t->cli;
     if (t->predict == 0 || t->prompt == 0)
         (void)pl_fail(err, -EINVAL, "--prompt and --predict are at least 1");
     else if (t->repeats > 64 || t->warmups > 64)
         (void)pl_fail(err, -EINVAL, "--repeats and --warmup are at most 64");
-    else if (cli->n_arg == 0 && !pl_cli_opt(cli, "auto")->given)
+    else if (cli->n_arg == 0 && !pl_cli_opt(cli, "auto")->given && !t->listed)
         (void)pl_fail(err, -EINVAL, "try: missing argument MODEL (or --auto)");
-    else if (cli->n_arg == 1 && pl_cli_opt(cli, "auto")->given)
+    else if (cli->n_arg >= 1 && pl_cli_opt(cli, "auto")->given)
         (void)pl_fail(err, -EINVAL, "--auto chooses the model: leave '%.60s' out", cli->arg[0]);
     else
         return 0;
@@ -174,22 +162,28 @@ static int pl_try_choose(struct pl_try *t, struct pl_err *err)
     return pl_exit_as(err, -ENOMEM, PL_EXIT_NO);
 }
 
-/* What the engine sees is what it uses; -dev may name our pools, and is handed on by its names. */
-static int pl_try_devices(struct pl_try *t, struct pl_err *err)
+/* What the engine sees is what it uses. */
+static void pl_try_devices(struct pl_try *t)
+{
+    struct pl_seen seen;
+    if (pl_llamacpp_seen(&t->engine, &seen, NULL) < 0)
+        /* an old engine does not say: the machine's own devices */
+        pl_llamacpp_devices(&t->machine, t->engine.backend, &t->devices);
+    else
+        pl_llamacpp_seen_join(&seen, &t->machine, &t->devices);
+}
+
+/* -dev may name our pools, and is handed on by the engine's names. */
+static int pl_try_pick_devices(struct pl_try *t, struct pl_err *err)
 {
     static char names[PL_RUN_TEXT_MAX];
     struct pl_settings *s = &t->cli->settings;
     struct pl_used_devices picked;
-    struct pl_seen seen;
     struct pl_str text;
-    int rc = pl_llamacpp_seen(&t->engine, &seen, NULL);
-    if (rc < 0) /* an old engine does not say: the machine's own devices */
-        pl_llamacpp_devices(&t->machine, t->engine.backend, &t->devices);
-    else
-        pl_llamacpp_seen_join(&seen, &t->machine, &t->devices);
     if (s->devices == NULL || pl_streq(s->devices, "none"))
         return 0;
-    rc = pl_llamacpp_devices_pick(&t->devices, &(struct pl_settings){0}, s->devices, &picked, err);
+    int rc =
+        pl_llamacpp_devices_pick(&t->devices, &(struct pl_settings){0}, s->devices, &picked, err);
     if (rc < 0)
         return rc;
     pl_str_init(&text, sizeof(names));
@@ -202,9 +196,11 @@ static int pl_try_devices(struct pl_try *t, struct pl_err *err)
 }
 
 /* Predicts, and refuses what does not fit. */
-static int pl_try_admit(struct pl_try *t, struct pl_err *err)
+int pl_try_admit(struct pl_try *t, struct pl_err *err)
 {
-    int rc = pl_forecast_make(t->model, &t->cli->settings, &t->machine, &t->devices,
+    int rc = pl_try_pick_devices(t, err);
+    if (rc == 0)
+        rc = pl_forecast_make(t->model, &t->cli->settings, &t->machine, &t->devices,
                               t->engine.version, t->ledger, &t->forecast, err);
     if (rc == 0)
         rc = pl_forecast_calibrate(&t->forecast, t->ledger, err);
@@ -232,6 +228,21 @@ static int pl_try_admit(struct pl_try *t, struct pl_err *err)
                       j->verdict == PL_VERDICT_CANNOT_TELL ? PL_EXIT_CANNOT_TELL : PL_EXIT_NO);
 }
 
+int pl_try_surroundings(struct pl_try *t, struct pl_err *err)
+{
+    const struct pl_cli *cli = t->cli;
+    int rc = pl_llamacpp_find(pl_cli_opt(cli, "engine")->text, &t->engine, err);
+    if (rc == 0 && !pl_cli_opt(cli, "no-ledger")->given)
+        rc = pl_ledger_open(pl_cli_opt(cli, "ledger")->text, PL_LEDGER_WRITE, &t->ledger, err);
+    if (rc == 0)
+        rc = pl_cli_machine_brief(&t->machine, err);
+    if (rc < 0)
+        return rc;
+    pl_try_bandwidth(t);
+    pl_try_devices(t);
+    return 0;
+}
+
 /* The cheap looks first: a mistyped MODEL is told before an engine is looked for. */
 static int pl_try_prepare(struct pl_try *t, struct pl_err *err)
 {
@@ -243,15 +254,7 @@ static int pl_try_prepare(struct pl_try *t, struct pl_err *err)
         rc = pl_cli_model(cli, t->spec, t->stop, &t->model, err);
     }
     if (rc == 0)
-        rc = pl_llamacpp_find(pl_cli_opt(cli, "engine")->text, &t->engine, err);
-    if (rc == 0 && !pl_cli_opt(cli, "no-ledger")->given)
-        rc = pl_ledger_open(pl_cli_opt(cli, "ledger")->text, PL_LEDGER_WRITE, &t->ledger, err);
-    if (rc == 0)
-        rc = pl_cli_machine_brief(&t->machine, err);
-    if (rc == 0)
-        pl_try_bandwidth(t);
-    if (rc == 0)
-        rc = pl_try_devices(t, err);
+        rc = pl_try_surroundings(t, err);
     if (rc == 0 && automatic)
         rc = pl_try_choose(t, err);
     if (rc == 0 && automatic)
@@ -265,7 +268,7 @@ static const char *pl_try_fill(const struct pl_cli *cli)
     return fill->given ? fill->text : "zero";
 }
 
-static int pl_try_ghost(struct pl_try *t, struct pl_err *err)
+int pl_try_ghost(struct pl_try *t, struct pl_err *err)
 {
     if (pl_model_here(t->model)) {
         t->loaded = t->model;
@@ -284,6 +287,8 @@ static int pl_try_ghost(struct pl_try *t, struct pl_err *err)
 static void pl_try_print(struct pl_try *t)
 {
     struct pl_cli *cli = t->cli;
+    if (t->listed)
+        return;
     if (!cli->json) {
         pl_run_text(&t->run, &cli->out, pl_colour_wanted(STDOUT_FILENO));
         return;
@@ -300,7 +305,7 @@ static void pl_try_print(struct pl_try *t)
     pl_json_end(&j);
 }
 
-static int pl_try_measure(struct pl_try *t, struct pl_err *err)
+int pl_try_measure(struct pl_try *t, struct pl_err *err)
 {
     struct pl_trial_options o = {
         .devices = &t->devices,
@@ -331,9 +336,19 @@ static int pl_try_measure(struct pl_try *t, struct pl_err *err)
     return rc;
 }
 
+void pl_try_forget(struct pl_try *t)
+{
+    if (t->loaded != t->model)
+        (void)pl_model_free(t->loaded);
+    (void)pl_model_free(t->model);
+    t->model = t->loaded = NULL;
+}
+
 static int pl_try_run(struct pl_cli *cli, struct pl_err *err)
 {
     static struct pl_try t;
+    if (pl_try_is_list(cli))
+        return pl_try_list(cli, err);
     t.cli = cli;
     t.stop = pl_interrupt_flag();
     pl_try_settings(&t);
@@ -348,9 +363,7 @@ static int pl_try_run(struct pl_cli *cli, struct pl_err *err)
         (void)pl_fail(err, -EINTR, "stopped; the engine is gone and nothing was stored");
         rc = pl_exit_as(err, -EINTR, (enum pl_exit)(128 + *t.stop));
     }
-    if (t.loaded != t.model)
-        (void)pl_model_free(t.loaded);
-    (void)pl_model_free(t.model);
+    pl_try_forget(&t);
     (void)pl_ledger_close(t.ledger);
     return rc;
 }
@@ -371,32 +384,45 @@ static const struct pl_opt pl_try_opts[] = {
     {"timeout",                                                                   0, PL_OPT_NUMBER, "SECONDS", "give up when it is not ready by then (default 600)"},
     {"log",                                                              0, PL_OPT_PATH, "FILE", "copy all the engine says to this file"},
     {"ledger",                            0, PL_OPT_PATH, "FILE", "store the run here"},
+    {"sweep",                                                                    0, PL_OPT_LIST, "FLAG=A,B...",
+     "run every combination of these values of engine flags (ctx=2048,8192 ctk=f16,q8_0)"},
+    {"all-that-fit",                                                              0, PL_OPT_FLAG, NULL,
+     "every catalogue model that fits here, the quickest first"},
+    PL_CLI_RESULTS_OPTS,
+    {"resume",                                         0, PL_OPT_PATH, "FILE",
+     "keep here what is done; what it holds already is not run again"},
+    {"fresh",                                                                      0, PL_OPT_FLAG, NULL, "run all again, even if the same list was broken off"},
     PL_CLI_MODEL_OPTS,
-    {"no-ledger",                                                                    0, PL_OPT_FLAG, NULL, "store nothing"},
-    {0                                                             },
+    {"no-ledger",                                                              0, PL_OPT_FLAG, NULL, "store nothing"},
+    {0             },
 };
 
 static const char *const pl_try_examples[] = {
     "plimsoll try qwen3-8b:q4_k_m -c 8192   # measure before you download",
     "plimsoll try ./model.gguf -c 16384 -np 4 -ctk q8_0",
     "plimsoll try --auto --json",
+    "plimsoll try qwen3-8b qwen3-4b --sweep ctx=4096,32768 ctk=f16,q8_0 --html sweep.html",
     0,
 };
 
 const struct pl_verb pl_verb_try = {
     .name = "try",
-    .args = "MODEL [engine flags] | --auto",
+    .args = "MODEL... [engine flags] | --auto | --all-that-fit",
     .summary = "run a model (or its ghost) on the real engine: predicted beside measured",
     .details =
         "A model that is not here (of the catalogue, on the network) is ghosted first: true "
         "header\n"
         "and tensor shapes, no weights, no disk.\n"
         "Unless said otherwise the context is 4096 and the prompt cache is off (--cache-ram 0),\n"
-        "so that repeated prompts do not blur the measurement. What would not fit is not started.",
+        "so that repeated prompts do not blur the measurement. What would not fit is not started.\n"
+        "Several MODELs, --sweep and --all-that-fit make a list: what fits of it is run one after\n"
+        "another, a failure does not end it, and the same command goes on where it was broken "
+        "off.\n"
+        "A key of --sweep is an engine flag by its short or long name, or ctx, prompt, predict.",
     .examples = pl_try_examples,
     .opts = pl_try_opts,
     .engine_flags = true,
     .args_min = 0,
-    .args_max = 1,
+    .args_max = PL_TRY_ARGS_MAX,
     .run = pl_try_run,
 };

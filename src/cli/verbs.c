@@ -18,6 +18,7 @@ const struct pl_verb *const pl_verbs[] = {
     &pl_verb_runs,
     &pl_verb_accuracy,
     &pl_verb_calibration,
+    &pl_verb_report,
     &pl_verb_why,
     &pl_verb_run,
     &pl_verb_attach,

@@ -18,6 +18,7 @@ extern const struct pl_verb pl_verb_machines;
 extern const struct pl_verb pl_verb_config;
 extern const struct pl_verb pl_verb_models;
 extern const struct pl_verb pl_verb_plan;
+extern const struct pl_verb pl_verb_report;
 extern const struct pl_verb pl_verb_runs;
 extern const struct pl_verb pl_verb_why;
 extern const struct pl_verb pl_verb_run;

@@ -72,6 +72,12 @@ if offers why; then
     valid "why: nothing failed" why "$T/log"
 fi
 
+if offers report; then
+    valid "report: no ledger" report
+    ok "report: a ledger to read" "$PLIMSOLL_BUILD/tests/unit/make_ledger" "$T/report.db"
+    valid "report: full, refused and hostile runs" report --ledger "$T/report.db"
+fi
+
 if offers runs; then
     valid "runs: no ledger" runs
     ok "runs: a ledger to read" "$PLIMSOLL_BUILD/tests/unit/make_ledger" "$T/runs.db"
