@@ -8,6 +8,7 @@
 #include "cli/machine.h"
 #include "cli/model.h"
 #include "cli/plan_actual.h"
+#include "cli/plan_holding.h"
 #include "cli/plan_options.h"
 #include "cli/stack.h"
 #include "cli/verbs.h"
@@ -206,6 +207,8 @@ static int pl_plan_run(struct pl_cli *cli, struct pl_err *err)
     int rc = pl_cli_stack(cli, cli->arg[0], &r.arena, &r.stack, err);
     if (rc == 0)
         rc = pl_cli_machine_asked(cli, &machine, err);
+    if (rc == 0)
+        rc = pl_plan_holding(cli, &machine, &r.arena, r.stack, err);
     if (rc == 0 && what->given) {
         other = machine;
         rc = pl_what_if(what->text, &other, err);
@@ -241,6 +244,7 @@ static const struct pl_opt pl_plan_opts[] = {
     {"objective",                                     '\0', PL_OPT_CHOICE, "balanced|capability|reliability|speed|voice",
       "what a better plan is; else as the file says"},
     {"what-if",                                  0, PL_OPT_TEXT, "POOL=SIZE,...", "beside today: the same with other capacities"},
+    PL_PLAN_HOLDING_OPT,
     {"allow-fragile",  0, PL_OPT_FLAG, NULL, "a plan that only likely holds will do"},
     {"strict",                                       0, PL_OPT_FLAG, NULL, "fragile counts as does not fit (exit 1)"},
     {"time-limit",                                    't', PL_OPT_NUMBER, "SECONDS",

@@ -385,6 +385,19 @@ static void pl_make_note(struct pl_make *m, const char *text)
 }
 
 /* What the plan rests on without knowing it. */
+static void pl_note_held(struct pl_make *m)
+{
+    const struct pl_stack *s = m->p->stack;
+    char text[240] = "what this stack holds now is available to it:", size[PL_SIZE_TEXT_MAX];
+    for (uint32_t i = 0; i < s->n_holding; i++) {
+        size_t n = strlen(text);
+        (void)pl_fmt(text + n, sizeof(text) - n, "%s %s %s", i > 0 ? "," : "", s->holding[i].pool,
+                     pl_size_text(s->holding[i].bytes, size));
+    }
+    if (s->n_holding > 0)
+        pl_make_note(m, text);
+}
+
 static int pl_make_notes(struct pl_make *m)
 {
     char text[240];
@@ -397,6 +410,7 @@ static int pl_make_notes(struct pl_make *m)
             PL_FMT(text, "pools.%s: this machine has no such pool", s->pool[i].name))
             pl_make_note(m, text);
     }
+    pl_note_held(m);
     for (uint32_t c = 0; m->found.feasible && c < m->p->n_component; c++) {
         const struct pl_option *o = m->plan->component[c].option;
         if (o == NULL)

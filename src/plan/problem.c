@@ -95,6 +95,24 @@ static void pl_build_up(struct pl_build *b)
     }
 }
 
+/* What the stack's own processes hold is available to it, on every line they are charged to. */
+static void pl_build_held(struct pl_build *b)
+{
+    struct pl_problem *p = b->p;
+    for (uint32_t i = 0; i < p->stack->n_holding; i++) {
+        uint32_t at = pl_line_named(p, p->stack->holding[i].pool);
+        for (uint32_t l = 0; at != PL_NOTHING && l < p->n_line; l++) {
+            struct pl_line *x = &p->line[l];
+            struct pl_quantity capacity = p->machine->pool[x->pool].capacity;
+            if ((p->up[at] & (1ull << l)) == 0 || x->available == PL_NO_LIMIT)
+                continue;
+            x->available = pl_add_sat(x->available, p->stack->holding[i].bytes);
+            if (pl_known(capacity) && x->available > capacity.likely)
+                x->available = capacity.likely;
+        }
+    }
+}
+
 /* Pools that options ask for and the machine does not have: nothing is available there. */
 static int pl_build_missing(struct pl_build *b)
 {
@@ -309,6 +327,7 @@ int pl_problem_make(const struct pl_stack *stack, const struct pl_machine *machi
     struct pl_build b = {.p = ret, .arena = arena, .err = err};
     pl_build_lines(&b);
     pl_build_up(&b);
+    pl_build_held(&b);
     int rc = pl_build_missing(&b);
     if (rc == 0)
         rc = pl_build_counts(&b);

@@ -110,6 +110,13 @@ struct pl_stack_cloud {
     const struct pl_ynode *at;
 };
 
+/* Bytes of a pool that the stack's own running processes hold now: available to its plan. Pool is
+ * borrowed. */
+struct pl_stack_holding {
+    const char *pool;
+    uint64_t bytes;
+};
+
 /* A variable that stood in a value. */
 struct pl_stack_variable {
     const char *name, *value;
@@ -134,6 +141,8 @@ struct pl_stack {
     uint32_t n_cloud;
     struct pl_stack_variable *variable;
     uint32_t n_variable;
+    const struct pl_stack_holding *holding; /* told by whoever runs it, not by the file */
+    uint32_t n_holding;
     const struct pl_ynode *root; /* resolved: environment merged, variables filled in */
 };
 
