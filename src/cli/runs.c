@@ -51,7 +51,9 @@ static void pl_runs_row(struct pl_table *t, const struct pl_run *run)
         pl_table_cell(t, "%.1f", run->timing.predicted_tokens_per_second);
     else
         pl_table_cell(t, "unknown");
-    pl_table_cell(t, "%s%s", pl_run_status_name(run->status), run->ghost ? ", ghost" : "");
+    pl_table_cell(t, "%s%s%s%s", pl_run_status_name(run->status), run->ghost ? ", ghost" : "",
+                  run->golden ? ", golden" : "",
+                  run->beside.judged && run->beside.disturbed ? ", disturbed" : "");
 }
 
 static int pl_runs_each(void *ctx, const struct pl_run *run)

@@ -11,6 +11,7 @@
 #include "cli/results_out.h"
 #include "cli/try_list.h"
 #include "cli/verbs.h"
+#include "cli/watch.h"
 #include "engine/llamacpp/find.h"
 #include "engine/llamacpp/seen.h"
 #include "machine/assess.h"
@@ -78,6 +79,12 @@ int pl_try_check(struct pl_try *t, struct pl_err *err)
         (void)pl_fail(err, -EINVAL, "--prompt and --predict are at least 1");
     else if (t->repeats > 64 || t->warmups > 64)
         (void)pl_fail(err, -EINVAL, "--repeats and --warmup are at most 64");
+    else if (pl_cli_opt(cli, "no-ledger")->given &&
+             (pl_cli_opt(cli, "golden")->given || pl_cli_opt(cli, "golden-check")->given))
+        (void)pl_fail(err, -EINVAL, "golden runs are kept in the ledger: leave --no-ledger out");
+    else if (t->listed && pl_cli_opt(cli, "golden-check")->given)
+        (void)pl_fail(err, -EINVAL,
+                      "--golden-check is of one model and its settings, not of a list");
     else if (cli->n_arg == 0 && !pl_cli_opt(cli, "auto")->given && !t->listed)
         (void)pl_fail(err, -EINVAL, "try: missing argument MODEL (or --auto)");
     else if (cli->n_arg >= 1 && pl_cli_opt(cli, "auto")->given)
@@ -291,6 +298,7 @@ static void pl_try_print(struct pl_try *t)
         return;
     if (!cli->json) {
         pl_run_text(&t->run, &cli->out, pl_colour_wanted(STDOUT_FILENO));
+        pl_golden_text(&t->watch, pl_colour_wanted(STDOUT_FILENO), &cli->out);
         return;
     }
     struct pl_json j;
@@ -298,6 +306,7 @@ static void pl_try_print(struct pl_try *t)
     pl_json_object(&j, NULL);
     pl_json_str(&j, "schema", "plimsoll.try/1");
     pl_json_run(&j, "run", &t->run);
+    pl_golden_json(&t->watch, &j, "watch");
     pl_json_object(&j, "estimate");
     pl_json_str(&j, "schema", "plimsoll.estimate/1");
     pl_report_forecast_json(&t->forecast, &j);
@@ -324,6 +333,7 @@ int pl_try_measure(struct pl_try *t, struct pl_err *err)
     };
     int rc = pl_trial_run(&t->forecast, &o, &t->run, err);
     struct pl_err ledger_err = {0};
+    t->run.golden = rc == 0 && pl_cli_opt(t->cli, "golden")->given;
     bool stopped = rc < 0 && *t->stop != 0; /* its effects are not the engine's failures */
     if (!stopped && t->ledger != NULL && pl_ledger_add_run(t->ledger, &t->run, &ledger_err) < 0 &&
         rc == 0) {
@@ -332,8 +342,12 @@ int pl_try_measure(struct pl_try *t, struct pl_err *err)
         return ledger_err.code;
     }
     if (rc == 0)
-        pl_try_print(t);
-    return rc;
+        rc = pl_golden_look(t->ledger, &t->run, &t->watch, err);
+    if (t->run.status == PL_RUN_OK)
+        pl_try_print(t); /* the measurement is not lost with the golden one */
+    if (rc < 0)
+        return rc;
+    return pl_cli_opt(t->cli, "golden-check")->given ? pl_golden_exit(&t->watch) : rc;
 }
 
 void pl_try_forget(struct pl_try *t)
@@ -393,8 +407,13 @@ static const struct pl_opt pl_try_opts[] = {
      "keep here what is done; what it holds already is not run again"},
     {"fresh",                                                                      0, PL_OPT_FLAG, NULL, "run all again, even if the same list was broken off"},
     PL_CLI_MODEL_OPTS,
-    {"no-ledger",                                                              0, PL_OPT_FLAG, NULL, "store nothing"},
-    {0             },
+    {"golden",                                                              0, PL_OPT_FLAG, NULL,
+     "keep this run: later ones of the same are watched against it"},
+    {"golden-check",              0, PL_OPT_FLAG, NULL,
+     "exit 1 when something is slower or bigger than in the golden run, 3 when that cannot be "
+     "told"},
+    {"no-ledger",                                                                 0, PL_OPT_FLAG, NULL, "store nothing"},
+    {0                                                               },
 };
 
 static const char *const pl_try_examples[] = {
@@ -418,7 +437,11 @@ const struct pl_verb pl_verb_try = {
         "Several MODELs, --sweep and --all-that-fit make a list: what fits of it is run one after\n"
         "another, a failure does not end it, and the same command goes on where it was broken "
         "off.\n"
-        "A key of --sweep is an engine flag by its short or long name, or ctx, prompt, predict.",
+        "A key of --sweep is an engine flag by its short or long name, or ctx, prompt, predict.\n"
+        "After a run with --golden, each later one with the same model, flags and machine says "
+        "what "
+        "got\nslower or bigger beyond the noise, also after another engine or driver. A speed "
+        "measured while\nothers computed is marked invalid.",
     .examples = pl_try_examples,
     .opts = pl_try_opts,
     .engine_flags = true,

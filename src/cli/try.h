@@ -3,6 +3,7 @@
 #define PL_CLI_TRY_H
 
 #include "cli/verb.h"
+#include "cli/watch.h"
 #include "domain/forecast.h"
 #include "engine/engine.h"
 #include "engine/llamacpp/devices.h"
@@ -21,6 +22,7 @@ struct pl_try {
     struct pl_forecast forecast;
     struct pl_run run;
     struct pl_ledger *ledger;
+    struct pl_golden_watch watch;
     struct pl_model *model;  /* as asked for */
     struct pl_model *loaded; /* what the engine loads: model itself, or its ghost */
     const char *spec;        /* borrowed argv, or a catalogue id */

@@ -16,6 +16,7 @@ const struct pl_verb *const pl_verbs[] = {
     &pl_verb_ghost,
     &pl_verb_models,
     &pl_verb_runs,
+    &pl_verb_compare,
     &pl_verb_accuracy,
     &pl_verb_calibration,
     &pl_verb_report,

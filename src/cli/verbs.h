@@ -6,6 +6,7 @@
 extern const struct pl_verb pl_verb_accuracy;
 extern const struct pl_verb pl_verb_assess;
 extern const struct pl_verb pl_verb_calibration;
+extern const struct pl_verb pl_verb_compare;
 extern const struct pl_verb pl_verb_doctor;
 extern const struct pl_verb pl_verb_completion;
 extern const struct pl_verb pl_verb_estimate;

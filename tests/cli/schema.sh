@@ -94,6 +94,10 @@ if offers accuracy; then
     valid "accuracy: some runs" accuracy --ledger "$T/rows.db"
     valid "calibration: nothing" calibration
     valid "calibration: something" calibration --ledger "$T/rows.db"
+    valid "compare: two runs" compare 1 3 --ledger "$T/rows.db"
+    "$PLIMSOLL" runs --ledger "$T/rows.db" --json >"$T/runs.json"
+    valid "compare: files of runs" compare "$T/runs.json" "$T/runs.json"
+    valid "compare: settings" compare qwen3-0.6b:q8_0 --a "-c 1024" --b "-c 2048" --no-ledger
 fi
 
 if offers plan; then
