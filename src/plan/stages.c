@@ -116,10 +116,9 @@ static void pl_stages_settings(struct pl_stages *s)
         if (!pl_served(x) || x->serve == PL_SERVE_CLOUD)
             continue;
         const struct pl_option *o = &s->p->option[x->option];
-        t->value[i] = -pl_short_of(c->context.want, o->context) -
-                      pl_short_of(c->slots.want, o->slots) -
-                      pl_short_of(o->layers_wanted, o->layers) -
-                      pl_short_of(o->cache_wanted, o->cache);
+        t->value[i] =
+            -pl_short_of(c->context.want, o->context) - pl_short_of(c->slots.want, o->slots) -
+            pl_short_of(o->layers_wanted, o->layers) - pl_short_of(o->cache_wanted, o->cache);
     }
 }
 
