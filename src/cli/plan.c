@@ -9,7 +9,9 @@
 #include "cli/model.h"
 #include "cli/plan_actual.h"
 #include "cli/plan_holding.h"
+#include "cli/plan_import.h"
 #include "cli/plan_options.h"
+#include "cli/plan_run.h"
 #include "cli/stack.h"
 #include "cli/verbs.h"
 #include "ledger/ledger.h"
@@ -23,18 +25,13 @@
 #define PL_PLAN_ARENA_MAX (512u * 1024u * 1024u)
 #define PL_TIME_LIMIT_S 10u /* of the search, unless --time-limit says otherwise */
 
-struct pl_deadline {
-    uint64_t at_ns;
-};
-
 static bool pl_deadline_over(void *ctx)
 {
     const struct pl_deadline *d = ctx;
     return pl_now_ns(pl_clock_real()) >= d->at_ns;
 }
 
-/* "ram=32GiB,gpu0=12GiB": capacities as if; what is available grows and shrinks with them. */
-static int pl_what_if(const char *text, struct pl_machine *m, struct pl_err *err)
+int pl_what_if(const char *text, struct pl_machine *m, struct pl_err *err)
 {
     for (const char *s = text; *s != '\0';) {
         char part[160], *size;
@@ -65,17 +62,8 @@ static int pl_what_if(const char *text, struct pl_machine *m, struct pl_err *err
     return 0;
 }
 
-struct pl_plan_run {
-    struct pl_cli *cli;
-    struct pl_arena arena;
-    struct pl_stack *stack;
-    struct pl_ledger *ledger;
-    struct pl_plan_options options;
-    struct pl_deadline deadline;
-};
-
-static int pl_plan_solve(struct pl_plan_run *r, struct pl_machine *m, struct pl_plan *ret,
-                         struct pl_err *err)
+int pl_plan_solve(struct pl_plan_run *r, struct pl_machine *m, struct pl_plan *ret,
+                  struct pl_err *err)
 {
     struct pl_option *option = NULL;
     uint32_t n = 0;
@@ -167,7 +155,7 @@ static int pl_plan_emit(const struct pl_plan_run *r, const struct pl_plan *p, st
     return rc;
 }
 
-static int pl_plan_exit(const struct pl_cli *cli, const struct pl_plan *p)
+int pl_plan_exit(const struct pl_cli *cli, const struct pl_plan *p)
 {
     if (!p->feasible)
         return PL_EXIT_NO;
@@ -204,10 +192,20 @@ static int pl_plan_run(struct pl_cli *cli, struct pl_err *err)
     r.options.objective_given = objective->given;
     if (objective->given)
         (void)pl_objective_of(objective->text, &r.options.objective);
+    const struct pl_opt_value *import = pl_cli_opt(cli, "import");
+    if (import->given == (cli->n_arg > 0))
+        return pl_exit_as(err,
+                          pl_fail(err, -EINVAL, "plan: give a STACK, or --import FILE for one"),
+                          PL_EXIT_USAGE);
+    if (import->given) {
+        int got = pl_plan_import(import->text, &r.arena, &cli->out, err);
+        pl_arena_done(&r.arena);
+        return got;
+    }
     int rc = pl_cli_stack(cli, cli->arg[0], &r.arena, &r.stack, err);
-    if (rc == 0)
+    if (rc == 0 && pl_cli_opt(cli, "machine")->n_list < 2)
         rc = pl_cli_machine_asked(cli, &machine, err);
-    if (rc == 0)
+    if (rc == 0 && pl_cli_opt(cli, "machine")->n_list < 2)
         rc = pl_plan_holding(cli, &machine, &r.arena, r.stack, err);
     if (rc == 0 && what->given) {
         other = machine;
@@ -217,6 +215,13 @@ static int pl_plan_run(struct pl_cli *cli, struct pl_err *err)
     }
     if (rc == 0)
         (void)pl_ledger_open(pl_cli_opt(cli, "ledger")->text, PL_LEDGER_READ, &r.ledger, NULL);
+    bool fleet = pl_cli_opt(cli, "machine")->n_list > 1, better = pl_cli_opt(cli, "upgrade")->given;
+    if (rc == 0 && (fleet || better)) {
+        rc = fleet ? pl_plan_fleet(&r, err) : pl_plan_upgrade(&r, &machine, err);
+        (void)pl_ledger_close(r.ledger);
+        pl_arena_done(&r.arena);
+        return rc;
+    }
     if (rc == 0)
         rc = pl_plan_solve(&r, &machine, &today, err);
     if (rc == 0 && what->given)
@@ -239,25 +244,36 @@ static int pl_plan_run(struct pl_cli *cli, struct pl_err *err)
 }
 
 static const struct pl_opt pl_plan_opts[] = {
-    PL_CLI_MACHINE_OPTS,
+    {"machine",                                                      'M', PL_OPT_LIST, "FILE|NAME",
+     "plan for the machine of this file (assess --json, --capture), or a registered one; "
+     "repeatable"},
+    {"device",                                                   0, PL_OPT_TEXT, "ID[,ID]",
+     "plan for these devices of the device data (assess --devices)"},
+    {"ram",                                                   0, PL_OPT_SIZE, "SIZE", "with --device: main memory of that machine"},
     PL_CLI_STACK_OPTS,
-    {"objective",                                     '\0', PL_OPT_CHOICE, "balanced|capability|reliability|speed|voice",
-      "what a better plan is; else as the file says"},
-    {"what-if",                                  0, PL_OPT_TEXT, "POOL=SIZE,...", "beside today: the same with other capacities"},
+    {"objective",                                                       '\0', PL_OPT_CHOICE, "balanced|capability|reliability|speed|voice",
+     "what a better plan is; else as the file says"},
+    {"what-if",                                                   0, PL_OPT_TEXT, "POOL=SIZE,...", "beside today: the same with other capacities"},
     PL_PLAN_HOLDING_OPT,
-    {"allow-fragile",  0, PL_OPT_FLAG, NULL, "a plan that only likely holds will do"},
-    {"strict",                                       0, PL_OPT_FLAG, NULL, "fragile counts as does not fit (exit 1)"},
-    {"time-limit",                                    't', PL_OPT_NUMBER, "SECONDS",
-      "of the search; what is not proved then is said (10)"},
-    {"markdown", 0, PL_OPT_FLAG, NULL, "print Markdown"},
-    {"html",                                 0, PL_OPT_PATH, "FILE", "write a page that needs nothing else"},
-    {"emit",                                    0, PL_OPT_CHOICE, PL_EMIT_KINDS,
-      "print the plan as what these read, instead of the plan"},
-    {"output",        'o', PL_OPT_PATH, "DIR", "with --emit: write the files there"},
-    {"force",                                        0, PL_OPT_FLAG, NULL, "replace files that --html and --output name"},
+    {"allow-fragile", 0, PL_OPT_FLAG, NULL, "a plan that only likely holds will do"},
+    {"strict",                                                          0, PL_OPT_FLAG, NULL, "fragile counts as does not fit (exit 1)"},
+    {"time-limit",                                                   't', PL_OPT_NUMBER, "SECONDS",
+     "of the search; what is not proved then is said (10)"},
+    {"markdown",                  0, PL_OPT_FLAG, NULL, "print Markdown"},
+    {"html",                                                    0, PL_OPT_PATH, "FILE", "write a page that needs nothing else"},
+    {"emit",                                                 0, PL_OPT_CHOICE, PL_EMIT_KINDS,
+     "print the plan as what these read, instead of the plan"},
+    {"import",                 0, PL_OPT_PATH, "FILE",
+     "print a stack file of llama-swap's configuration, `ollama list`, or 'ollama': its store"},
+    {"fleet",                                                      0, PL_OPT_CHOICE, "min|each",
+     "of several --machine: plan for the smallest, or for each (each)"},
+    {"upgrade",                                                   0, PL_OPT_TEXT, "POOL=SIZE[:COST],...",
+     "what each would unlock, in the order to do it"},
+    {"output",                'o', PL_OPT_PATH, "DIR", "with --emit: write the files there"},
+    {"force",                                                0, PL_OPT_FLAG, NULL, "replace files that --html and --output name"},
     PL_CLI_MODEL_OPTS,
-    {"ledger",                                    0, PL_OPT_PATH, "FILE", "the ledger to take speeds and actual sizes from"},
-    {0     },
+    {"ledger",                                                   0, PL_OPT_PATH, "FILE", "the ledger to take speeds and actual sizes from"},
+    {0                      },
 };
 
 static const char *const pl_plan_examples[] = {
@@ -271,14 +287,14 @@ static const char *const pl_plan_examples[] = {
 
 const struct pl_verb pl_verb_plan = {
     .name = "plan",
-    .args = "STACK",
+    .args = "STACK | --import FILE",
     .summary = "what runs together under the line: budget, placement, load order, verdict",
     .details = "STACK is a YAML file of components and their candidates (docs/stack.md).\n"
                "Exit status: 0 it fits (fragile too, unless --strict), 1 it does not, with the\n"
                "demands that conflict; 2 the file is wrong; 3 a needed fact is unknown.",
     .examples = pl_plan_examples,
     .opts = pl_plan_opts,
-    .args_min = 1,
+    .args_min = 0,
     .args_max = 1,
     .run = pl_plan_run,
 };
