@@ -187,7 +187,7 @@ static struct pl_quantity pl_part_prompt_cache(const struct pl_resolved *r, uint
 }
 
 static void pl_totals(struct pl_pool_footprint *p, const struct pl_resolved *r,
-                      const struct pl_weights *w, uint64_t idle)
+                      const struct pl_weights *w, uint64_t idle, uint64_t reclaimable)
 {
     static const enum pl_part charged[] = {PL_PART_KV,     PL_PART_RECURRENT, PL_PART_COMPUTE,
                                            PL_PART_OUTPUT, PL_PART_RUNTIME,   PL_PART_PROJECTOR,
@@ -201,6 +201,13 @@ static void pl_totals(struct pl_pool_footprint *p, const struct pl_resolved *r,
         steady = pl_plus(steady, p->part[charged[i]]);
     /* Where prompts stay short, most of the compute buffer is never touched. */
     steady.low = pl_sub_floor(steady.low, idle);
+    uint64_t low = steady.low;
+    if (reclaimable > 0 && pl_known(steady)) {
+        steady.low = pl_sub_floor(low, reclaimable);
+        steady.why = "sum of the parts, the prompt cache empty; less where the kernel takes back "
+                     "pages of the embedding, of which a token reads a row";
+        p->hold[PL_HOLD_FILE_HOT].low = pl_sub_floor(p->hold[PL_HOLD_FILE_HOT].low, reclaimable);
+    }
     p->steady = steady;
     p->peak = pl_plus(steady, p->part[PL_PART_PROMPT_CACHE]);
     p->load_peak = steady;
@@ -222,8 +229,8 @@ static void pl_totals(struct pl_pool_footprint *p, const struct pl_resolved *r,
             p->load_peak = loading;
     }
     uint64_t anon = steady.likely - p->hold[PL_HOLD_FILE_HOT].likely;
-    p->hold[PL_HOLD_ANON] = pl_between(pl_sub_floor(steady.low, p->hold[PL_HOLD_FILE_HOT].likely),
-                                       anon, steady.high - p->hold[PL_HOLD_FILE_HOT].likely,
+    p->hold[PL_HOLD_ANON] = pl_between(pl_sub_floor(low, p->hold[PL_HOLD_FILE_HOT].likely), anon,
+                                       steady.high - p->hold[PL_HOLD_FILE_HOT].likely,
                                        steady.source, "everything but mapped weights");
 }
 
@@ -314,7 +321,8 @@ static int pl_footprint_host(const struct pl_model *m, const struct pl_net *net,
     if (place->devices.n > 0)
         pl_footprint_device_pools(
             &(struct pl_device_ask){m, net, s, r, place, placed, host->version_known}, f);
-    pl_totals(p, r, &w, place->devices.n > 0 ? 0 : idle);
+    pl_totals(p, r, &w, place->devices.n > 0 ? 0 : idle,
+              r->load_mode == PL_LOAD_MMAP ? pl_llamacpp_reclaimable(m, &w) : 0);
     p->largest_allocation = pl_largest(p, r);
     return 0;
 }

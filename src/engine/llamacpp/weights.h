@@ -15,6 +15,7 @@ struct pl_weights {
     uint64_t undecided;  /* of `mapped`: may be converted, CPU unknown */
     uint64_t largest;    /* largest converted tensor */
     uint64_t unused;     /* in the file, not loaded: layers for multi-token prediction */
+    uint64_t looked_up;  /* of `mapped`: an untied embedding, of which a token takes a row */
     uint64_t lazy;       /* of `unused`: tables read row by row */
     uint64_t twice;      /* of `mapped`: a tied embedding's second copy */
     uint64_t elsewhere;  /* in the file, used on devices alone */
@@ -40,5 +41,9 @@ bool pl_llamacpp_read_twice(const struct pl_net *net, const struct pl_placement 
 struct pl_weights pl_llamacpp_weights(const struct pl_model *m, const struct pl_net *net,
                                       const struct pl_placement *place, const struct pl_cpu *cpu,
                                       enum pl_tri lazy, bool mapped);
+
+/* Of a mapped file: bytes of the embedding, where it is no output too and a share of the file that
+ * tells. A row of it is read at a time, so that the kernel takes its pages back first. */
+uint64_t pl_llamacpp_reclaimable(const struct pl_model *m, const struct pl_weights *w);
 
 #endif
