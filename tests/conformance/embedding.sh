@@ -48,6 +48,9 @@ for m in $models; do
     is "$m: ghost" "$status $err" "0 "
     files+=("$T/$m.gguf")
 done
+run "$PLIMSOLL" ghost gemma-4-e2b:q4_0 --edit "$PLIMSOLL_SOURCE/tests/conformance/gemma-embedding2.edit" -o "$T/gemma-embedding2.gguf"
+is "gemma-embedding2: ghost" "$status $err" "0 "
+files+=("$T/gemma-embedding2.gguf")
 for d in $decoders; do
     [ ! -e "$T/archs/$d.gguf" ] || files+=("$T/archs/$d.gguf")
 done

@@ -4,6 +4,13 @@
 #include "engine/llamacpp/footprint.h"
 #include "engine/llamacpp/graph_compute.h"
 
+/* An encoder whose graph is not followed (gemma-embedding2): its output matrix makes an embedding,
+ * no row of logits. */
+static bool pl_encodes(const struct pl_net *net)
+{
+    return net->arch->memory == PL_MEMORY_NONE && net->arch->causal == 0;
+}
+
 /* What any graph needs: masks, a handful of activations, a feed-forward, attention. Seen beside the
  * engine on the architectures that are not followed: 0.70 to 1.44 of it where nothing but layers of
  * the usual kinds is in them. */
@@ -21,13 +28,17 @@ static uint64_t pl_usual_bytes(const struct pl_net *net, const struct pl_resolve
     uint64_t routed = pl_mul_sat(net->n_ff_exp, net->n_expert_used);
     ff = routed > ff ? routed : ff;
     uint64_t row = pl_add_sat(pl_add_sat(6 * net->n_embd, pl_mul_sat(3, ff)), 2 * widest);
+    if (pl_encodes(net)) /* what is mixed into every layer, and parts of it */
+        row = pl_add_sat(row, pl_mul_sat(net->n_embd_per_layer, net->n_layer) / 2 * 3);
     uint64_t total = pl_mul_sat(pl_mul_sat(row, rows), 4);
     bool attends = net->arch->memory != PL_MEMORY_RECURRENT; /* else there is no mask either */
     uint64_t cell = attends ? pl_mul_sat(r->n_ctx_seq, rows) : 0;
     total = pl_add_sat(total, pl_mul_sat(cell, r->flash_attn ? 2 : 4 * (heads + 1)));
     if (r->flash_attn && r->type_k == 0) /* caches of f32 are cast layer by layer */
         total = pl_add_sat(total, pl_mul_sat(pl_mul_sat(cache, r->n_ctx_seq), 2 * r->n_stream));
-    return pl_add_sat(total, pl_mul_sat(pl_mul_sat(net->n_vocab, r->n_outputs), 4));
+    return pl_encodes(net)
+               ? total
+               : pl_add_sat(total, pl_mul_sat(pl_mul_sat(net->n_vocab, r->n_outputs), 4));
 }
 
 /* In tenths of one f32 per cell and token: what choosing cells for sparse attention takes beside,
@@ -67,7 +78,11 @@ struct pl_quantity pl_llamacpp_compute_usual(const struct pl_net *net, const str
     uint64_t tenth = pl_mul_sat(cells, 4) / 10, lightning = pl_lightning_bytes(net, rows);
     struct pl_sparse s = pl_sparse_of(net);
     bool sparse = s.high > 0;
-    uint64_t low = pl_add_sat(usual / 20 * (sparse ? 7 : 13), pl_mul_sat(tenth, s.low));
+    uint64_t low = pl_add_sat(usual / 20 *
+                                  (sparse            ? 7
+                                   : pl_encodes(net) ? 10
+                                                     : 13),
+                              pl_mul_sat(tenth, s.low));
     uint64_t likely = pl_add_sat(usual, pl_mul_sat(tenth, s.likely));
     uint64_t high = pl_add_sat(pl_add_sat(usual, usual / 2), pl_mul_sat(tenth, s.high));
     if (!r->flash_attn &&
