@@ -63,15 +63,21 @@ struct pl_fit_ask {
     bool types_given, place_given;
 };
 
+/* What matters most. quality: as `best`; balanced: the fastest that is as near to F16 as Q4_K_M,
+ * with caches of 8 bits or more; speed: the fastest of all. All of them fit with the wanted
+ * context. */
+enum pl_fit_preset { PL_FIT_QUALITY = 0, PL_FIT_BALANCED, PL_FIT_SPEED, PL_FIT_PRESETS };
+
 struct pl_fit_answer {
     char name[160];   /* of the model */
     const char *id;   /* of the catalogue, or NULL */
     uint64_t context; /* wanted, at most what the model has */
     uint64_t limit;   /* tokens it was trained on */
     struct pl_fit_point point[PL_FIT_POINTS_MAX];
-    uint32_t n, asked; /* forecasts made */
-    int best;          /* -1 = none fits */
-    int better;        /* the nearest one above the best that does not fit or is slow; -1 = none */
+    uint32_t n, asked;          /* forecasts made */
+    int preset[PL_FIT_PRESETS]; /* places in point; -1 = none */
+    int best;                   /* -1 = none fits */
+    int better; /* the nearest one above the best that does not fit or is slow; -1 = none */
 };
 
 /* Everything about one MODEL. -EINVAL and others as pl_cli_model. */
@@ -82,6 +88,7 @@ void pl_fit_text(const struct pl_fit_ask *ask, const struct pl_fit_answer *a, bo
                  struct pl_str *out);
 void pl_fit_json(const struct pl_fit_ask *ask, const struct pl_fit_answer *a, struct pl_json *j);
 
+const char *pl_fit_preset_name(enum pl_fit_preset preset);
 /* "on the devices", "experts on the host" ... */
 const char *pl_fit_place_name(enum pl_fit_place place);
 

@@ -76,6 +76,14 @@ void pl_fit_json(const struct pl_fit_ask *ask, const struct pl_fit_answer *a, st
         pl_json_u64(j, "better", (uint64_t)a->better);
     else
         pl_json_null(j, "better");
+    pl_json_object(j, "presets");
+    for (enum pl_fit_preset i = PL_FIT_QUALITY; i < PL_FIT_PRESETS; i++) {
+        if (a->preset[i] >= 0)
+            pl_json_u64(j, pl_fit_preset_name(i), (uint64_t)a->preset[i]);
+        else
+            pl_json_null(j, pl_fit_preset_name(i));
+    }
+    pl_json_end(j);
     pl_json_u64(j, "forecasts", a->asked);
     pl_json_array(j, "options");
     for (uint32_t i = 0; i < a->n; i++)

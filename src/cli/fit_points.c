@@ -12,6 +12,7 @@
 #include "model/quants.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #define PL_FIT_TYPES 3
@@ -274,6 +275,43 @@ static void pl_fit_best(struct pl_fit_answer *a)
     }
 }
 
+const char *pl_fit_preset_name(enum pl_fit_preset preset)
+{
+    static const char *const names[PL_FIT_PRESETS] = {"quality", "balanced", "speed"};
+    return names[preset];
+}
+
+/* The fastest that are no further from F16 than `far`, and of those (PL_FIT_SAME is no difference)
+ * the nearest to it, with the finer cache. */
+static int pl_fit_fastest(const struct pl_fit_answer *a, double far, uint32_t coarsest)
+{
+    int best = -1;
+    double most = 0;
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < a->n; i++) {
+            const struct pl_fit_point *p = &a->point[i], *q = best >= 0 ? &a->point[best] : NULL;
+            if (!p->wanted || !p->rated || p->kld > far || p->type_rank > coarsest)
+                continue;
+            if (round == 0)
+                most = fmax(most, p->decode.likely);
+            else if (p->decode.likely >= most * (1 - PL_FIT_SAME) &&
+                     (q == NULL || p->kld < q->kld ||
+                      (p->kld <= q->kld && p->type_rank < q->type_rank)))
+                best = (int)i;
+        }
+    }
+    return best;
+}
+
+static void pl_fit_presets(struct pl_fit_answer *a)
+{
+    struct pl_quant usual;
+    bool known = pl_quant_of("Q4_K_M", &usual) && usual.rated;
+    a->preset[PL_FIT_QUALITY] = a->best;
+    a->preset[PL_FIT_BALANCED] = known ? pl_fit_fastest(a, usual.kld, 1) : -1;
+    a->preset[PL_FIT_SPEED] = pl_fit_fastest(a, HUGE_VAL, PL_FIT_TYPES);
+}
+
 /* Of a catalogue row without a quantisation: all that people publish. */
 static int pl_fit_row(struct pl_fitting *f, const struct pl_catalogue_row *row, struct pl_err *err)
 {
@@ -328,6 +366,7 @@ int pl_fit_model(const struct pl_fit_ask *ask, const char *spec, struct pl_fit_a
     ret->asked = f.reach.asked;
     pl_fit_front(ret);
     pl_fit_best(ret);
+    pl_fit_presets(ret);
     (void)pl_model_free(m);
     return rc;
 }

@@ -129,7 +129,7 @@ static void pl_fit_best_text(const struct pl_fit_ask *ask, const struct pl_fit_a
         pl_str_addf(out, "     %s\n", p->command);
     if (a->better >= 0) {
         const struct pl_fit_point *q = &a->point[a->better];
-        pl_str_addf(out, "     %s would be nearer to F16: %s\n", q->quant,
+        pl_str_addf(out, "     %s would be better: %s\n", q->quant,
                     !q->wanted ? "it does not fit"
                     : q->slow  ? "too slow"
                                : "its speed is not known");
@@ -139,6 +139,25 @@ static void pl_fit_best_text(const struct pl_fit_ask *ask, const struct pl_fit_a
     pl_quality_text(p->quant, a->id, out);
 }
 
+/* What matters most, and what each choice changes. */
+static void pl_fit_presets_text(const struct pl_fit_answer *a, struct pl_str *out)
+{
+    char size[PL_SIZE_TEXT_MAX];
+    if (a->best < 0 || a->preset[PL_FIT_SPEED] < 0 || a->preset[PL_FIT_SPEED] == a->best)
+        return;
+    for (enum pl_fit_preset i = PL_FIT_QUALITY; i < PL_FIT_PRESETS; i++) {
+        if (a->preset[i] < 0)
+            continue;
+        const struct pl_fit_point *p = &a->point[a->preset[i]];
+        pl_str_addf(out, "prefer %s: %s, KV %s, ", pl_fit_preset_name(i), p->quant, pl_fit_type(p));
+        pl_fit_where(p, out);
+        pl_str_addf(out, ": KL divergence %.4f, %s, ", p->kld,
+                    pl_known(p->steady) ? pl_size_text(p->steady.likely, size) : "unknown memory");
+        pl_fit_rate(p->decode, out);
+        pl_str_add(out, " tokens/s\n");
+    }
+}
+
 void pl_fit_text(const struct pl_fit_ask *ask, const struct pl_fit_answer *a, bool colour,
                  struct pl_str *out)
 {
@@ -146,6 +165,7 @@ void pl_fit_text(const struct pl_fit_ask *ask, const struct pl_fit_answer *a, bo
                 ask->machine->this_system ? "here" : "there", (unsigned long long)ask->slots,
                 ask->slots == 1 ? "" : "s", (unsigned long long)a->context, ask->floor);
     pl_fit_best_text(ask, a, out);
+    pl_fit_presets_text(a, out);
     pl_str_add(out, "\n");
     pl_fit_table(ask, a, colour, out);
     pl_str_addf(out,

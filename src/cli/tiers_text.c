@@ -161,16 +161,24 @@ static void pl_tiers_one(const struct pl_tiers_shown *s, const struct pl_carried
     char a[PL_SIZE_TEXT_MAX], b[PL_SIZE_TEXT_MAX];
     pl_str_addf(out, "\n%s GiB, %s: ", pl_gib_text(c->budget.size, a), c->tier);
     pl_tiers_promise(c->step, out);
-    pl_str_add(out, "\n");
+    uint32_t turns = 0, kept = 0;
+    for (uint32_t i = 0; i < c->n_role; i++) {
+        turns += c->role[i].loaded ? 0 : 1;
+        kept += c->role[i].loaded && pl_streq(c->role[i].role->serve, "warm") ? 1 : 0;
+    }
+    pl_str_add(out, kept == 0    ? "\n"
+                    : turns == 0 ? "; here all at once\n"
+                                 : "; here some stay loaded\n");
     if (s->size_from != NULL)
         pl_str_addf(out, "  %s shows %s\n", s->size_from, pl_size_text(s->usable, b));
     pl_tiers_roles(s, c, colour, out);
     if (c->n_role > 0)
-        pl_str_addf(
-            out, "  %s HOT + %s for one WARM model, of %s; the guide's own figures add up to %g\n",
-            pl_gib_text(c->hot, a), pl_gib_text(c->warm, b),
-            pl_gib_text(c->budget.available, (char[PL_SIZE_TEXT_MAX]){0}),
-            (double)c->guide_milli / 1000);
+        pl_str_addf(out,
+                    "  %s loaded + %s for those that take turns, of %s; the guide's own figures "
+                    "add up to %g\n",
+                    pl_gib_text(c->hot, a), pl_gib_text(c->warm, b),
+                    pl_gib_text(c->budget.available, (char[PL_SIZE_TEXT_MAX]){0}),
+                    (double)c->guide_milli / 1000);
     for (uint32_t i = 0; i < c->n_extra; i++)
         pl_str_addf(out, "%s%s", i == 0 ? "  what was left went on: " : ", ", c->extra[i].text);
     pl_str_add(out, c->n_extra > 0 ? "\n" : "");

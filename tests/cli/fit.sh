@@ -66,6 +66,15 @@ front=$(jq -c '.models[0].options | map(. + {r: ({f16: 0, q8_0: 1, q4_0: 2}[.typ
        | select([$o[] | select(.kl_divergence != null and .c > 0) | select(.kl_divergence <= $p.kl_divergence and .r <= $p.r and .c >= $p.c * 0.95 and .s >= $p.s * 0.95
             and (.kl_divergence < $p.kl_divergence or .r < $p.r or $p.c < .c * 0.95 or $p.s < .s * 0.95))] == []) | $i]' "$T/fit")
 is "the front" "$(jq -c '[.models[0].options | to_entries[] | select(.value.front) | .key]' "$T/fit")" "$front"
+preset() { jq -r ".models[0] | .options[.presets.$1] | \"\(.quant) \(.type_kv) \(.where)\"" "$T/fit"; }
+fastest() { # JQ-CONDITION
+    jq -r "[.models[0].options[] | select(.fits and .kl_divergence != null and ($1))] | (map(.decode_tokens_per_second.value // 0) | max) as \$top
+        | map(select((.decode_tokens_per_second.value // 0) >= \$top * 0.95)) | min_by([.kl_divergence, {f16: 0, q8_0: 1, q4_0: 2}[.type_kv]]) | \"\(.quant) \(.type_kv) \(.where)\"" "$T/fit"
+}
+limit=$(jq '[.models[0].options[] | select(.quant == "Q4_K_M")][0].kl_divergence' "$T/fit")
+is "preset quality is the best" "$(jq '.models[0] | .best == .presets.quality' "$T/fit")" true
+is "preset balanced: of the fastest that are as good as Q4_K_M the best" "$(preset balanced)" "$(fastest ".kl_divergence <= $limit and .type_kv != \"q4_0\"")"
+is "preset speed: of the fastest the best" "$(preset speed)" "$(fastest true)"
 ok "the front holds several" test "$(jq length <<<"$front")" -gt 3
 is "quality is what was measured, with its source" "$(jq -r '.models[0].options[] | select(.quant == "Q4_K_M") | .kl_divergence' "$T/fit" | sort -u)" \
     "$(awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next } $2 == "mix" && $1 == "Q4_K_M" && $c["imatrix"] == "none" { printf "%g\n", $c["llama3_8b_kld"] }' "$PLIMSOLL_SOURCE/data/quants.tsv" | head -n 1)"
