@@ -46,7 +46,9 @@ bool pl_stage_headroom(struct pl_search *s, const bool *keep)
         bool open = last ? pl_headroom_room(s, s->best->head, s->best->line, true)
                          : pl_headroom_room(s, low + (high - low) / 2, one, false);
         s->found = false;
-        ended = !open || pl_stage_look(s, s->cap) || s->found;
+        ended = !open ||
+                (s->cap <= PL_PASS_NODES ? pl_stage_look(s, s->cap) : pl_stage_split(s, s->cap)) ||
+                s->found;
         if (!s->found && last)
             break;
         if (!s->found && ended)

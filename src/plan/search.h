@@ -4,7 +4,8 @@
 
 #include "plan/solve.h"
 
-#define PL_IMPROVE_FROM 13u /* components; fewer are solved to the end sooner */
+#define PL_IMPROVE_FROM 13u  /* components; fewer are solved to the end sooner */
+#define PL_PASS_NODES 20000u /* of a stage in the first pass; four times as many in each next */
 #define PL_TESTS_MAX (2u * PL_STAGES_MAX + 2u)
 
 /* A bound: for every choice that meets all lines and all terms already won,
@@ -69,6 +70,8 @@ struct pl_search {
     int64_t bound;                      /* of the stage's sum; INT64_MAX = none known */
     bool held;                          /* most components have one item left */
     uint32_t *trial;                    /* scratch: a choice, or components in some order */
+    bool **level;                       /* of a split: items left out at each level */
+    uint32_t *level_item;               /* and the item a component is held to there */
     uint64_t random;                    /* state of the generator; the same in every run */
 };
 
@@ -124,6 +127,10 @@ bool pl_stage_headroom(struct pl_search *s, const bool *keep);
 /* One look at the stage with the items that are left, for at most `nodes`: a better choice replaces
  * the incumbent. True: no better one is among them. */
 bool pl_stage_look(struct pl_search *s, uint64_t nodes);
+
+/* The same by parts, each with prices of its own: for stages that one look does not end. A headroom
+ * ends at the first better choice. */
+bool pl_stage_split(struct pl_search *s, uint64_t nodes);
 
 /* A choice that meets every line, quickly and not the best: what is required in its smallest form,
  * mended until it fits, then what else fits, the most important first. False: none found. */

@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PL_PASS_NODES                                                                              \
-    20000u /* of each stage in the first pass; four times as many in each next                     \
-            */
 #define PL_RANDOM_START 0x9E3779B97F4A7C15ull
 
 bool pl_ratio_more(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
@@ -75,9 +72,16 @@ static int pl_search_make(struct pl_search *s, struct pl_arena *arena, bool **re
     s->n_list = pl_arena_alloc(arena, n + 1, sizeof(*s->n_list));
     s->best->choice = pl_arena_alloc(arena, n + 1, sizeof(*s->best->choice));
     s->trial = pl_arena_alloc(arena, n + 1, sizeof(*s->trial));
+    s->level = pl_arena_alloc(arena, n + 2, sizeof(*s->level));
+    s->level_item = pl_arena_alloc(arena, n + 2, sizeof(*s->level_item));
+    bool levels = s->level != NULL && s->level_item != NULL;
+    for (size_t d = 0; levels && d < n + 2; d++) {
+        s->level[d] = pl_arena_alloc(arena, m + 1, sizeof(**s->level));
+        levels = s->level[d] != NULL;
+    }
     s->spare = pl_arena_alloc(arena, m + 1, sizeof(*s->spare));
     *ret_keep = pl_arena_alloc(arena, m + 1, sizeof(**ret_keep));
-    bool ok = s->off != NULL && s->order != NULL && s->list != NULL && s->trial != NULL &&
+    bool ok = levels && s->off != NULL && s->order != NULL && s->list != NULL && s->trial != NULL &&
               s->n_list != NULL && s->best->choice != NULL && s->spare != NULL && *ret_keep != NULL;
     for (uint32_t t = 0; ok && t < PL_TESTS_MAX; t++) {
         s->test[t].price = pl_arena_alloc(arena, m + 1, sizeof(pl_wide));

@@ -270,7 +270,10 @@ static bool pl_stage_sums(struct pl_search *s, const bool *keep)
         if (pl_improve(s, keep) || !pl_stage_open(s, keep))
             return true;
     }
-    return pl_stage_aimed(s, keep);
+    if (s->cap <= PL_PASS_NODES)
+        return pl_stage_aimed(s, keep);
+    memcpy(s->off, keep, s->p->n_item * sizeof(*keep));
+    return pl_stage_split(s, s->cap);
 }
 
 /* Is there a best choice with the items that are left? A short look with the prices at hand; if
