@@ -9,7 +9,8 @@
 static void correct(const double *v, uint32_t n, struct pl_correction *ret)
 {
     double copy[64];
-    memcpy(copy, v, n * sizeof(*v));
+    if (n > 0)
+        memcpy(copy, v, n * sizeof(*v));
     pl_correct(copy, n, PL_CORRECTION_RUNS, ret);
 }
 
