@@ -37,7 +37,7 @@ double pl_student(uint32_t degrees)
                                2.120, 2.110,  2.101, 2.093, 2.086, 2.080, 2.074, 2.069,
                                2.064, 2.060,  2.056, 2.052, 2.048, 2.045, 2.042};
     if (degrees == 0)
-        return INFINITY;
+        return (double)INFINITY;
     if (degrees < sizeof(t) / sizeof(t[0]))
         return t[degrees];
     double d = degrees;
@@ -49,7 +49,7 @@ static double pl_deviation(const double *logs, uint32_t n, double middle)
 {
     double *far = malloc(n * sizeof(*far));
     if (far == NULL)
-        return INFINITY; /* nothing is learned then */
+        return (double)INFINITY; /* nothing is learned then */
     for (uint32_t i = 0; i < n; i++)
         far[i] = fabs(logs[i] - middle);
     double mad = pl_middle(far, n);
