@@ -79,7 +79,7 @@ static void speeds_that_say_nothing_are_not_compared(void **state)
     pl_versus_runs(&a, &b, &v);
     assert_int_equal(row("decode")->is, PL_VERSUS_UNKNOWN);
     b = a;
-    b.timing.predicted_tokens_per_second = NAN;
+    b.timing.predicted_tokens_per_second = (double)NAN;
     b.timing.prompt_tokens_per_second = -5;
     pl_versus_runs(&a, &b, &v);
     assert_int_equal(row("decode")->is, PL_VERSUS_UNKNOWN);
