@@ -44,7 +44,9 @@ static void one_liar_changes_nothing(void **state)
     (void)state;
     struct pl_correction c;
     /* a throttled run, a clock that ran backwards, one that stood still, one in other units */
-    correct((double[]){1.02, 0.98, 1.00, 1.01, 0.99, 0.25, -3, INFINITY, NAN, 1e9, 0}, 11, &c);
+    correct(
+        (double[]){1.02, 0.98, 1.00, 1.01, 0.99, 0.25, -3, (double)INFINITY, (double)NAN, 1e9, 0},
+        11, &c);
     assert_true(c.known);
     assert_int_equal(c.n, 5);
     assert_int_equal(c.odd, 6);
