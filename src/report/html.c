@@ -94,10 +94,10 @@ static void pl_html_plots(const struct pl_results *r, struct pl_str *out)
     }
 }
 
-static void pl_html_number(struct pl_str *out, double value)
+static void pl_html_number(struct pl_str *out, double value, bool disturbed)
 {
     if (value > 0)
-        pl_str_addf(out, "<td class=\"n\">%.1f</td>", value);
+        pl_str_addf(out, "<td class=\"n\">%.1f%s</td>", value, disturbed ? " (disturbed)" : "");
     else
         pl_str_add(out, "<td class=\"n\">unknown</td>");
 }
@@ -137,8 +137,8 @@ static void pl_html_row(const struct pl_result *one, bool devices, struct pl_str
         pl_str_add(out, "<td class=\"n\">none</td><td class=\"n\">none</td>");
     }
     pl_html_rate(out, one->decode_predicted);
-    pl_html_number(out, one->decode);
-    pl_html_number(out, one->prefill);
+    pl_html_number(out, one->decode, one->disturbed);
+    pl_html_number(out, one->prefill, one->disturbed);
     pl_str_addf(out, "<td%s>%s%s", bad ? " class=\"bad\"" : "", pl_result_status(one),
                 one->error[0] != '\0' ? ": " : "");
     pl_html_element(out, "", one->error, "</td></tr>\n");
@@ -146,10 +146,12 @@ static void pl_html_row(const struct pl_result *one, bool devices, struct pl_str
 
 static void pl_html_table(const struct pl_results *r, size_t most, struct pl_str *out)
 {
-    bool devices = false;
+    bool devices = false, disturbed = false;
     uint32_t n = 0;
-    for (uint32_t i = 0; i < r->n; i++)
+    for (uint32_t i = 0; i < r->n; i++) {
         devices = devices || r->one[i].on_devices;
+        disturbed = disturbed || (r->one[i].disturbed && r->one[i].decode > 0);
+    }
     pl_str_addf(
         out,
         "<h2>All runs</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" "
@@ -169,6 +171,10 @@ static void pl_html_table(const struct pl_results *r, size_t most, struct pl_str
     while (n < r->n && out->len < most && !out->failed)
         pl_html_row(&r->one[n++], devices, out);
     pl_str_add(out, "</tbody></table></div>\n");
+    if (disturbed)
+        pl_str_add(
+            out, "<p>Disturbed: measured while other programs computed. Such a speed says little "
+                 "of the machine; it is in no plot and no figure above. Memory stays valid.</p>\n");
     if (n < r->n)
         pl_str_addf(out, "<p>%u more runs are left out of this table; the CSV has all.</p>\n",
                     r->n - n);

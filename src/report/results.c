@@ -54,6 +54,7 @@ void pl_result_of(const struct pl_run *run, struct pl_result *ret)
         .started_unix = run->started_unix,
         .status = run->status,
         .ghost = run->ghost,
+        .disturbed = run->beside.judged && run->beside.disturbed,
         .n_ctx = run->settings.n_ctx,
         .n_seq = run->settings.n_seq,
         .depth = t->predicted_tokens > 0 ? t->prompt_tokens + t->predicted_tokens / 2 : 0,
@@ -121,7 +122,7 @@ bool pl_result_pair(const struct pl_result *one, enum pl_results_what what, doub
         *ret_low = r.low;
         *ret_high = r.high;
         *ret_measured = one->decode;
-        return r.source != PL_SOURCE_UNKNOWN && r.likely > 0 && one->decode > 0;
+        return r.source != PL_SOURCE_UNKNOWN && r.likely > 0 && one->decode > 0 && !one->disturbed;
     }
     bool host = what == PL_RESULTS_MEMORY;
     struct pl_quantity p = host ? one->host_predicted : one->device_predicted;
@@ -177,10 +178,11 @@ static void pl_results_memory_cell(struct pl_table *t, struct pl_quantity host,
                       pl_known(device) ? pl_size_text(device.likely, b) : "unknown");
 }
 
-static void pl_results_speed_cell(struct pl_table *t, double speed)
+/* A star: measured while others computed. */
+static void pl_results_speed_cell(struct pl_table *t, double speed, bool disturbed)
 {
     if (speed > 0)
-        pl_table_cell(t, "%.1f", speed);
+        pl_table_cell(t, "%.1f%s", speed, disturbed ? "*" : "");
     else
         pl_table_cell(t, "unknown");
 }
@@ -200,9 +202,9 @@ static void pl_results_row(struct pl_table *t, const struct pl_result *one)
     pl_results_memory_cell(t, one->host_predicted, one->device_predicted, one->on_devices);
     pl_results_memory_cell(t, one->host_measured, one->device_measured, one->on_devices);
     pl_table_cell(t, "%s", pl_difference_text(one->host_predicted, one->host_measured, difference));
-    pl_results_speed_cell(t, d->source != PL_SOURCE_UNKNOWN ? d->likely : 0);
-    pl_results_speed_cell(t, one->decode);
-    pl_results_speed_cell(t, one->prefill);
+    pl_results_speed_cell(t, d->source != PL_SOURCE_UNKNOWN ? d->likely : 0, false);
+    pl_results_speed_cell(t, one->decode, one->disturbed);
+    pl_results_speed_cell(t, one->prefill, one->disturbed);
     pl_table_cell(t, "%s%s%s", pl_result_status(one), one->error[0] != '\0' ? ": " : "",
                   pl_text_cut(text, 140, one->error));
 }
@@ -218,8 +220,13 @@ void pl_results_text(const struct pl_results *r, struct pl_str *out, bool colour
         out->failed = true;
         return;
     }
-    for (uint32_t i = 0; i < r->n; i++)
+    bool disturbed = false;
+    for (uint32_t i = 0; i < r->n; i++) {
         pl_results_row(t, &r->one[i]);
+        disturbed = disturbed || (r->one[i].disturbed && r->one[i].decode > 0);
+    }
     pl_table_print(t, out, colour);
+    if (disturbed)
+        pl_str_add(out, "* measured while others computed: not a speed of this machine\n");
     (void)pl_table_free(t);
 }

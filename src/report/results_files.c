@@ -18,7 +18,8 @@ static const char pl_results_names[] =
     "device_measured_bytes,"
     "prefill_predicted_low,prefill_predicted,prefill_predicted_high,prefill_measured,"
     "prefill_spread,"
-    "decode_predicted_low,decode_predicted,decode_predicted_high,decode_measured,decode_spread\r\n";
+    "decode_predicted_low,decode_predicted,decode_predicted_high,decode_measured,decode_spread,"
+    "speeds_valid\r\n";
 
 static void pl_results_csv_interval(struct pl_str *out, struct pl_quantity q)
 {
@@ -88,7 +89,7 @@ static void pl_results_csv_row(const struct pl_result *one, struct pl_str *out)
     pl_results_csv_bytes(out, one->device_measured);
     pl_results_csv_speed(out, one->prefill_predicted, one->prefill, one->prefill_spread);
     pl_results_csv_speed(out, one->decode_predicted, one->decode, one->decode_spread);
-    pl_str_add(out, "\r\n");
+    pl_str_addf(out, ",%s\r\n", one->decode > 0 ? (one->disturbed ? "no" : "yes") : "");
 }
 
 void pl_results_csv(const struct pl_results *r, struct pl_str *out)
@@ -111,10 +112,10 @@ static void pl_results_markdown_cell(struct pl_str *out, const char *text)
     pl_str_add(out, " |");
 }
 
-static void pl_results_markdown_number(struct pl_str *out, double value)
+static void pl_results_markdown_number(struct pl_str *out, double value, bool disturbed)
 {
     if (value > 0)
-        pl_str_addf(out, " %.1f |", value);
+        pl_str_addf(out, " %.1f%s |", value, disturbed ? " (disturbed)" : "");
     else
         pl_str_add(out, " unknown |");
 }
@@ -137,8 +138,8 @@ void pl_results_markdown(const struct pl_results *r, struct pl_str *out)
         pl_str_addf(out, " %s |", pl_quantity_text(one->host_measured, text));
         pl_str_addf(out, " %s |",
                     pl_difference_text(one->host_predicted, one->host_measured, difference));
-        pl_results_markdown_number(out, d->source != PL_SOURCE_UNKNOWN ? d->likely : 0);
-        pl_results_markdown_number(out, one->decode);
+        pl_results_markdown_number(out, d->source != PL_SOURCE_UNKNOWN ? d->likely : 0, false);
+        pl_results_markdown_number(out, one->decode, one->disturbed);
         pl_str_addf(out, " %s%s", pl_result_status(one), one->error[0] != '\0' ? ":" : "");
         pl_results_markdown_cell(out, one->error);
         pl_str_add(out, "\n");
@@ -193,6 +194,10 @@ static void pl_results_json_one(struct pl_json *j, const struct pl_result *one)
     pl_json_str(j, "backend", one->backend[0] != '\0' ? one->backend : NULL);
     pl_json_str(j, "machine", one->machine_text[0] != '\0' ? one->machine_text : NULL);
     pl_json_bool(j, "ghost", one->ghost);
+    if (one->decode > 0)
+        pl_json_bool(j, "speed_valid", !one->disturbed);
+    else
+        pl_json_null(j, "speed_valid");
     pl_results_json_count(j, "n_ctx", one->n_ctx);
     pl_results_json_count(j, "n_seq", one->n_seq);
     pl_results_json_count(j, "depth", one->depth);

@@ -142,6 +142,25 @@ static void series_are_what_differs_in_context_alone(void **state)
     pl_results_done(&r);
 }
 
+static void disturbed_speeds_are_compared_with_nothing(void **state)
+{
+    (void)state;
+    struct pl_results r = {0};
+    struct pl_results_error e;
+    for (int i = 0; i < 3; i++) {
+        struct pl_result *one = add(&r, "a", "-c 2048", 2048, 200, 200);
+        one->decode_predicted = (struct pl_rate){9, 10, 11, PL_SOURCE_DERIVED, 0, NULL};
+        one->decode = i == 0 ? 1 : 10;
+        one->disturbed = i == 0;
+    }
+    assert_int_equal(pl_results_error(&r, PL_RESULTS_DECODE, &e, NULL), 0);
+    assert_int_equal(e.n, 2);
+    assert_true(e.worst < 1e-12);
+    assert_int_equal(pl_results_error(&r, PL_RESULTS_MEMORY, &e, NULL), 0);
+    assert_int_equal(e.n, 3);
+    pl_results_done(&r);
+}
+
 static void many_series_are_left_to_the_table(void **state)
 {
     (void)state;
@@ -198,6 +217,7 @@ int main(void)
         cmocka_unit_test(axes_hold_what_they_show),
         cmocka_unit_test(axis_texts),
         cmocka_unit_test(series_are_what_differs_in_context_alone),
+        cmocka_unit_test(disturbed_speeds_are_compared_with_nothing),
         cmocka_unit_test(many_series_are_left_to_the_table),
         cmocka_unit_test(a_page_has_an_end),
     };
