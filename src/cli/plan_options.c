@@ -120,6 +120,10 @@ static int pl_option_forecast(struct pl_enumerate *e, const struct pl_settings *
     }
     if (f.decode.source != PL_SOURCE_UNKNOWN && f.decode.low > 0)
         o->decode_milli = (uint64_t)(f.decode.low * 1000.0);
+    const struct pl_rate *first = &f.speed.first_token;
+    if (o->first_token_us == 0 && first->source != PL_SOURCE_UNKNOWN && first->high > 0 &&
+        first->high < 1e9)
+        o->first_token_us = (uint64_t)(first->high * 1e6);
     o->quant = pl_keep(e, f.quant);
     o->settings = pl_keep(e, f.flags);
     o->known_as = pl_keep(e, f.name);
@@ -183,6 +187,9 @@ static int pl_enumerate_one(struct pl_enumerate *e, const struct pl_settings *s,
         o.quant = made->quant;
         o.settings = made->settings;
         o.known_as = made->known_as;
+        if (e->stack->component[made->component].candidate[made->candidate].first_token_us == 0 &&
+            o.first_token_us == 0)
+            o.first_token_us = made->first_token_us;
     } else {
         rc = pl_option_forecast(e, s, &o);
     }
