@@ -6,6 +6,7 @@
 #include "cli/model.h"
 #include "cli/verbs.h"
 #include "model/edit.h"
+#include "model/whisper.h"
 #include "sys/file.h"
 
 #include <errno.h>
@@ -144,7 +145,8 @@ static int pl_ghost_verb_run(struct pl_cli *cli, struct pl_err *err)
         return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
     }
     struct pl_model *m = NULL;
-    int rc = pl_cli_model(cli, cli->arg[0], NULL, &m, err);
+    int rc = pl_whisper_spec(cli->arg[0]) ? pl_cli_model_any(cli, cli->arg[0], NULL, &m, err)
+                                          : pl_cli_model(cli, cli->arg[0], NULL, &m, err);
     if (rc < 0)
         return rc;
     struct pl_ghost_report r = {.m = m, .path = path, .o = &o};

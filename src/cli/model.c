@@ -1,5 +1,6 @@
 #include "cli/model.h"
 
+#include "domain/whisper.h"
 #include "model/catalogue_file.h"
 #include "model/open.h"
 #include "sys/file.h"
@@ -105,9 +106,13 @@ int pl_cli_model(const struct pl_cli *cli, const char *spec, const volatile sig_
         rc = pl_model_open_with(spec, &o, ret, err);
     if (rc < 0 || (*ret)->format == NULL)
         return rc;
-    (void)pl_fail(err, -ENOTSUP, "%.120s: is a %s checkpoint, which llama.cpp does not load", spec,
+    (void)pl_fail(err, -ENOTSUP, "%.120s: is a %s model, which llama.cpp does not load", spec,
                   (*ret)->format);
-    (void)pl_hint(err, "estimate it with --engine transformers or vllm, or name its GGUF file");
+    if (pl_streq((*ret)->format, PL_WHISPER_FORMAT))
+        (void)pl_hint(err, "whisper-server of whisper.cpp loads it: 'plimsoll estimate' tells its needs");
+    else
+        (void)pl_hint(err,
+                      "estimate it with --engine transformers or vllm, or name its GGUF file");
     *ret = pl_model_free(*ret);
     return pl_exit_as(err, -ENOTSUP, PL_EXIT_USAGE);
 }

@@ -9,6 +9,8 @@
 #include "model/outline.h"
 #include "model/tensor_table.h"
 #include "model/tokenizer.h"
+#include "domain/whisper.h"
+#include "model/whisper.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -400,6 +402,8 @@ static int pl_build_new(struct pl_build *b, struct pl_err *err)
 int pl_catalogue_model(const struct pl_catalogue_row *row, const char *quant, struct pl_model **ret,
                        struct pl_err *err)
 {
+    if (row->gguf_arch != NULL && pl_streq(row->gguf_arch, PL_WHISPER_ARCH))
+        return pl_whisper_model(row, quant, ret, err);
     if (quant == NULL)
         quant = PL_CATALOGUE_QUANT;
     struct pl_build b = {.row = row, .mix = pl_mix_named(quant)};

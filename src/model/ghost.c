@@ -7,6 +7,9 @@
 #include "model/gguf_write.h"
 #include "model/ghost_fill.h"
 #include "model/ghost_header.h"
+#include "model/reader.h"
+#include "model/whisper.h"
+#include "domain/whisper.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,9 +74,10 @@ static int pl_ghost_target(const struct pl_ghost *g, struct pl_err *err)
     bool hint = false;
     if (why == NULL && !g->o->force) {
         const struct pl_kv *kv = NULL;
-        if (pl_gguf_read(g->path, &there, NULL) == 0)
+        if (pl_model_read(g->path, &there, NULL) == 0)
             kv = pl_model_kv(there, PL_GGUF_GHOST_KEY);
-        if (kv == NULL || kv->type != PL_KV_BOOL || kv->u == 0)
+        bool hole = there != NULL && there->format != NULL && there->ghost; /* it keeps no keys */
+        if (!hole && (kv == NULL || kv->type != PL_KV_BOOL || kv->u == 0))
             why = "is there and is no ghost";
         hint = why != NULL;
         (void)pl_model_free(there);
@@ -163,9 +167,20 @@ static int pl_ghost_room(const struct pl_ghost *g, struct pl_err *err)
     return pl_exit_as(err, -ENOSPC, PL_EXIT_ENVIRONMENT);
 }
 
-static int pl_ghost_content(struct pl_ghost *g, struct pl_err *err)
+static bool pl_ghost_whisper(const struct pl_ghost *g)
+{
+    return g->m->format != NULL && pl_streq(g->m->format, PL_WHISPER_FORMAT);
+}
+
+/* A GGUF file up to its data; of a whisper.cpp file all but the data. */
+static int pl_ghost_headers(struct pl_ghost *g, struct pl_err *err)
 {
     struct pl_gguf_out out;
+    if (pl_ghost_whisper(g)) {
+        int rc = pl_whisper_put(g->m, g->fd, g->tensor, &g->total, &g->ret->synthetic_tokenizer,
+                                err);
+        return rc < 0 && rc != -EBADMSG && rc != -EINVAL ? pl_ghost_system(g, rc, err) : rc;
+    }
     int rc = pl_gguf_out_init(&out, g->fd, err);
     if (rc == 0)
         rc = pl_ghost_header(&out, g->m, g->tensor, g->o->fill, &g->ret->synthetic_tokenizer, err);
@@ -177,6 +192,14 @@ static int pl_ghost_content(struct pl_ghost *g, struct pl_err *err)
         return rc;
     if (!pl_add_u64(g->data_at, g->data_bytes, &g->total) || g->total > INT64_MAX)
         return pl_fail(err, -ERANGE, "%s: the file's length overflows", g->m->path);
+    return 0;
+}
+
+static int pl_ghost_content(struct pl_ghost *g, struct pl_err *err)
+{
+    int rc = pl_ghost_headers(g, err);
+    if (rc < 0)
+        return rc;
     rc = pl_ghost_room(g, err);
     if (rc == 0 && ftruncate(g->fd, (off_t)g->total) < 0)
         rc = pl_ghost_system(g, -errno, err);
@@ -232,7 +255,10 @@ static int pl_ghost_run(struct pl_ghost *g, struct pl_err *err)
         return pl_fail(err, -ENOMEM, "%s: no memory for its tensor table", m->path);
     for (uint64_t i = 0; i < m->n_tensor; i++)
         g->tensor[i] = m->tensor[i];
-    rc = pl_gguf_lay_out(g->tensor, m->n_tensor, m->alignment, &g->data_bytes, err);
+    if (pl_ghost_whisper(g))
+        g->data_bytes = pl_model_tensor_bytes(m);
+    else
+        rc = pl_gguf_lay_out(g->tensor, m->n_tensor, m->alignment, &g->data_bytes, err);
     if (rc == 0)
         rc = pl_ghost_create(g, err);
     if (rc == 0)

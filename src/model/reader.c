@@ -3,6 +3,7 @@
 #include "model/gguf.h"
 #include "model/input.h"
 #include "model/safetensors.h"
+#include "model/whisper.h"
 
 static const struct pl_reader pl_reader_gguf = {
     .name = "gguf",
@@ -16,9 +17,16 @@ static const struct pl_reader pl_reader_safetensors = {
     .read = pl_safetensors_read,
 };
 
+static const struct pl_reader pl_reader_whisper = {
+    .name = "whisper.cpp",
+    .match = pl_whisper_match,
+    .read = pl_whisper_read,
+};
+
 const struct pl_reader *const pl_readers[] = {
     &pl_reader_gguf, /* the first: its errors say what else a file may be */
     &pl_reader_safetensors,
+    &pl_reader_whisper,
     NULL,
 };
 

@@ -6,7 +6,7 @@
 #include "domain/model.h"
 #include "domain/settings.h"
 #include "engine/llamacpp/arch.h"
-#include "engine/llamacpp/graph_ops.h"
+#include "domain/graph_ops.h"
 #include "engine/llamacpp/placement.h"
 
 #include <stdbool.h>

@@ -4,7 +4,7 @@
 #ifndef PL_ENGINE_LLAMACPP_GRAPH_REORDER_H
 #define PL_ENGINE_LLAMACPP_GRAPH_REORDER_H
 
-#include "engine/llamacpp/graph_ops.h"
+#include "domain/graph_ops.h"
 
 /* The n operations in the new order, of the net's arena; what is fused keeps what it reads until it
  * is done, so that there may be more of them. NULL marks the net failed. */

@@ -4,7 +4,7 @@
 #define PL_ENGINE_LLAMACPP_GRAPH_SUPPORT_H
 
 #include "engine/llamacpp/devices.h"
-#include "engine/llamacpp/graph_ops.h"
+#include "domain/graph_ops.h"
 
 /* May this device evaluate t? Of the reasons to refuse, those that graphs of language models meet;
  * the host takes everything. */

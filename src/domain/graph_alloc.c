@@ -1,4 +1,4 @@
-#include "engine/llamacpp/graph_alloc.h"
+#include "domain/graph_alloc.h"
 
 #include "base/checked.h"
 

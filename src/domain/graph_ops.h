@@ -3,8 +3,8 @@
  *
  * Tensors are numbered from 1; 0 is "none". An operation on "none" gives "none", and one that lacks
  * an operand it needs marks the net as failed, so that a builder checks once at its end. */
-#ifndef PL_ENGINE_LLAMACPP_GRAPH_OPS_H
-#define PL_ENGINE_LLAMACPP_GRAPH_OPS_H
+#ifndef PL_DOMAIN_GRAPH_OPS_H
+#define PL_DOMAIN_GRAPH_OPS_H
 
 #include "base/arena.h"
 

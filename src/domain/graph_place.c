@@ -1,8 +1,8 @@
 /* ggml/src/ggml-alloc.c, ggml_gallocr_alloc_graph_impl, node by node. */
-#include "engine/llamacpp/graph_place.h"
+#include "domain/graph_place.h"
 
 #include "base/checked.h"
-#include "engine/llamacpp/graph_alloc.h"
+#include "domain/graph_alloc.h"
 
 struct pl_slot {
     uint32_t children, views;

@@ -1,4 +1,4 @@
-#include "engine/llamacpp/graph_ops.h"
+#include "domain/graph_ops.h"
 
 #include "base/checked.h"
 

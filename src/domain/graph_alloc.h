@@ -4,8 +4,8 @@
  * live from their creation to their last use; a result may take over the memory of an operand that
  * dies with it; free memory is a list of blocks ordered by offset, served best fit, the open end of
  * the buffer last. The compute buffer is the highest offset ever reached. Pure. */
-#ifndef PL_ENGINE_LLAMACPP_GRAPH_ALLOC_H
-#define PL_ENGINE_LLAMACPP_GRAPH_ALLOC_H
+#ifndef PL_DOMAIN_GRAPH_ALLOC_H
+#define PL_DOMAIN_GRAPH_ALLOC_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,9 +1,9 @@
 /* How large the buffer of a graph becomes: every tensor placed by the allocator's model, freed
  * after its last use, results over their operands where the engine does so. Pure. */
-#ifndef PL_ENGINE_LLAMACPP_GRAPH_PLACE_H
-#define PL_ENGINE_LLAMACPP_GRAPH_PLACE_H
+#ifndef PL_DOMAIN_GRAPH_PLACE_H
+#define PL_DOMAIN_GRAPH_PLACE_H
 
-#include "engine/llamacpp/graph_ops.h"
+#include "domain/graph_ops.h"
 
 #define PL_PLACE_BUFFERS_MAX 18
 
