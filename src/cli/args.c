@@ -1,9 +1,11 @@
 /* The command line against the option tables. */
 #include "base/units.h"
 #include "cli/verb.h"
+#include "domain/whisper.h"
 #include "engine/engine.h"
 #include "engine/llamacpp/environment.h"
 #include "engine/llamacpp/settings.h"
+#include "model/whisper.h"
 
 #include <errno.h>
 #include <string.h>
@@ -161,21 +163,32 @@ static int pl_args_count(const struct pl_cli *cli, struct pl_err *err)
     return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
 }
 
-/* Which engine's flags these are must be known before they are read. */
+static void pl_args_engine_is(struct pl_cli *cli, const char *name)
+{
+    const struct pl_engine *e = name != NULL ? pl_engine_named(name) : NULL;
+    if (e != NULL && e->settings != NULL) {
+        cli->engine = e;
+        pl_settings_start(&cli->values, e->settings);
+    }
+}
+
+/* Which engine's flags these are must be known before they are read: said with --engine, or by a
+ * model that only one engine loads. */
 static void pl_args_engine(struct pl_cli *cli, int argc, char **argv)
 {
+    bool said = false, whisper = false;
     for (int i = 0; cli->verb->other_engines && i < argc && !pl_streq(argv[i], "--"); i++) {
         const char *name = NULL;
         if (pl_starts(argv[i], "--engine="))
             name = argv[i] + strlen("--engine=");
         else if (pl_streq(argv[i], "--engine") && i + 1 < argc)
             name = argv[i + 1];
-        const struct pl_engine *e = name != NULL ? pl_engine_named(name) : NULL;
-        if (e != NULL && e->settings != NULL) {
-            cli->engine = e;
-            pl_settings_start(&cli->values, e->settings);
-        }
+        said = said || name != NULL;
+        whisper = whisper || (argv[i][0] != '-' && pl_whisper_spec(argv[i]));
+        pl_args_engine_is(cli, name);
     }
+    if (whisper && !said)
+        pl_args_engine_is(cli, PL_WHISPER_FORMAT);
 }
 
 int pl_cli_parse(struct pl_cli *cli, int argc, char **argv, bool *ret_help, struct pl_err *err)

@@ -8,6 +8,7 @@
 #include "cli/offload.h"
 #include "cli/quality.h"
 #include "cli/verbs.h"
+#include "domain/whisper.h"
 #include "engine/engine.h"
 #include "engine/llamacpp/find.h"
 #include "engine/llamacpp/project.h"
@@ -132,6 +133,8 @@ static int pl_estimate_model(const struct pl_cli *cli, struct pl_model **ret, st
 {
     if (cli->engine == NULL)
         return pl_cli_model(cli, cli->arg[0], NULL, ret, err);
+    if (pl_streq(cli->engine->name, PL_WHISPER_FORMAT)) /* as its files are published */
+        return pl_cli_model_any(cli, cli->arg[0], NULL, ret, err);
     return pl_cli_model_any(cli, cli->arg[0], "bf16", ret, err);
 }
 

@@ -20,25 +20,25 @@ static const struct {
     const char *name;
     uint32_t ftype, type, file_type;
 } pl_whisper_types[] = {
-    {"F32",   0,  0,  0 },
-    {"F16",   1,  1,  1 },
-    {"Q4_0",  2,  2,  2 },
-    {"Q4_1",  3,  3,  3 },
-    {"Q8_0",  7,  8,  7 },
-    {"Q5_0",  8,  6,  8 },
-    {"Q5_1",  9,  7,  9 },
-    {"Q2_K",  10, 10, 10},
-    {"Q3_K",  11, 11, 11},
-    {"Q4_K",  12, 12, 14},
-    {"Q5_K",  13, 13, 16},
-    {"Q6_K",  14, 14, 18},
+    {"F32",  0,  0,  0 },
+    {"F16",  1,  1,  1 },
+    {"Q4_0", 2,  2,  2 },
+    {"Q4_1", 3,  3,  3 },
+    {"Q8_0", 7,  8,  7 },
+    {"Q5_0", 8,  6,  8 },
+    {"Q5_1", 9,  7,  9 },
+    {"Q2_K", 10, 10, 10},
+    {"Q3_K", 11, 11, 11},
+    {"Q4_K", 12, 12, 14},
+    {"Q5_K", 13, 13, 16},
+    {"Q6_K", 14, 14, 18},
 };
 #define PL_WHISPER_TYPES (sizeof(pl_whisper_types) / sizeof(pl_whisper_types[0]))
 
 static bool pl_whisper_sane(const struct pl_whisper *w, const char **ret_why)
 {
-    const uint64_t lengths[] = {w->n_audio_ctx, w->n_audio_state, w->n_audio_head, w->n_text_ctx,
-                                w->n_text_head, w->n_mels};
+    const uint64_t lengths[] = {w->n_audio_ctx, w->n_audio_state, w->n_audio_head,
+                                w->n_text_ctx,  w->n_text_head,   w->n_mels};
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
         if (lengths[i] == 0 || lengths[i] > PL_WHISPER_WIDE_MAX) {
             *ret_why = "a length is zero or far too large";
@@ -186,17 +186,17 @@ struct pl_whisper_row {
 };
 
 static const struct pl_whisper_row pl_whisper_head[] = {
-    {"encoder.positional_embedding",   PL_WK_F32,    {PL_WL_STATE, PL_WL_AUDIO}             },
-    {"encoder.conv1.weight",           PL_WK_CONV,   {PL_WL_CONV, PL_WL_MELS, PL_WL_STATE}  },
-    {"encoder.conv1.bias",             PL_WK_F32,    {PL_WL_1, PL_WL_STATE}                 },
-    {"encoder.conv2.weight",           PL_WK_CONV,   {PL_WL_CONV, PL_WL_STATE, PL_WL_STATE} },
-    {"encoder.conv2.bias",             PL_WK_F32,    {PL_WL_1, PL_WL_STATE}                 },
-    {"encoder.ln_post.weight",         PL_WK_F32,    {PL_WL_STATE}                          },
-    {"encoder.ln_post.bias",           PL_WK_F32,    {PL_WL_STATE}                          },
-    {"decoder.positional_embedding",   PL_WK_F32,    {PL_WL_STATE, PL_WL_TEXT}              },
-    {"decoder.token_embedding.weight", PL_WK_MATRIX, {PL_WL_STATE, PL_WL_VOCAB}             },
-    {"decoder.ln.weight",              PL_WK_F32,    {PL_WL_STATE}                          },
-    {"decoder.ln.bias",                PL_WK_F32,    {PL_WL_STATE}                          },
+    {"encoder.positional_embedding",   PL_WK_F32,    {PL_WL_STATE, PL_WL_AUDIO}            },
+    {"encoder.conv1.weight",           PL_WK_CONV,   {PL_WL_CONV, PL_WL_MELS, PL_WL_STATE} },
+    {"encoder.conv1.bias",             PL_WK_F32,    {PL_WL_1, PL_WL_STATE}                },
+    {"encoder.conv2.weight",           PL_WK_CONV,   {PL_WL_CONV, PL_WL_STATE, PL_WL_STATE}},
+    {"encoder.conv2.bias",             PL_WK_F32,    {PL_WL_1, PL_WL_STATE}                },
+    {"encoder.ln_post.weight",         PL_WK_F32,    {PL_WL_STATE}                         },
+    {"encoder.ln_post.bias",           PL_WK_F32,    {PL_WL_STATE}                         },
+    {"decoder.positional_embedding",   PL_WK_F32,    {PL_WL_STATE, PL_WL_TEXT}             },
+    {"decoder.token_embedding.weight", PL_WK_MATRIX, {PL_WL_STATE, PL_WL_VOCAB}            },
+    {"decoder.ln.weight",              PL_WK_F32,    {PL_WL_STATE}                         },
+    {"decoder.ln.bias",                PL_WK_F32,    {PL_WL_STATE}                         },
 };
 /* Of a block; the encoder has no cross attention. Keys have no bias. */
 static const struct pl_whisper_row pl_whisper_block[] = {
@@ -276,7 +276,9 @@ bool pl_whisper_tensor(const struct pl_whisper *w, uint64_t index, struct pl_ten
         (void)pl_fmt(name, PL_WHISPER_NAME_MAX, "%s.blocks.%u.%s", audio ? "encoder" : "decoder",
                      (unsigned)(at / each), row->name);
     }
-    *t = (struct pl_tensor){.name = name, .ne = {1, 1, 1, 1}};
+    *t = (struct pl_tensor){
+        .name = name, .ne = {1, 1, 1, 1}
+    };
     t->type = row->kind == PL_WK_F32 || w->type == 0 ? 0 : row->kind == PL_WK_CONV ? 1 : w->type;
     while (t->n_dims < 3 && row->ne[t->n_dims] != PL_WL_NONE) {
         t->ne[t->n_dims] = pl_whisper_length(w, row->ne[t->n_dims]);

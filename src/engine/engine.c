@@ -6,6 +6,8 @@
 #include "engine/transformers/settings.h"
 #include "engine/vllm/footprint.h"
 #include "engine/vllm/settings.h"
+#include "engine/whispercpp/footprint.h"
+#include "engine/whispercpp/settings.h"
 
 static const struct pl_engine pl_engine_llamacpp = {
     .name = "llama.cpp",
@@ -28,8 +30,15 @@ static const struct pl_engine pl_engine_vllm = {
     .footprint = pl_vllm_footprint,
 };
 
+static const struct pl_engine pl_engine_whispercpp = {
+    .name = "whisper.cpp",
+    .about = "whisper-server and whisper-cli: speech to text on CPU and GPU",
+    .settings = pl_whispercpp_settings,
+    .footprint = pl_whispercpp_footprint,
+};
+
 const struct pl_engine *const pl_engines[] = {&pl_engine_llamacpp, &pl_engine_transformers,
-                                              &pl_engine_vllm, NULL};
+                                              &pl_engine_vllm, &pl_engine_whispercpp, NULL};
 
 const struct pl_engine *pl_engine_named(const char *name)
 {

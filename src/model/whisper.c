@@ -13,10 +13,10 @@
 #include <string.h>
 
 #define PL_WHISPER_WINDOW 65536u
-#define PL_WHISPER_WORD_MAX 32768u         /* bytes of a word */
-#define PL_WHISPER_WORDS_MAX (1u << 24)    /* words */
-#define PL_WHISPER_FILTER_MAX (1u << 20)   /* of either side */
-#define PL_WHISPER_TENSOR_NAME_MAX 1024u   /* bytes */
+#define PL_WHISPER_WORD_MAX 32768u       /* bytes of a word */
+#define PL_WHISPER_WORDS_MAX (1u << 24)  /* words */
+#define PL_WHISPER_FILTER_MAX (1u << 20) /* of either side */
+#define PL_WHISPER_TENSOR_NAME_MAX 1024u /* bytes */
 #define PL_WHISPER_HEAD_BYTES (4u * (1u + PL_WHISPER_NUMBERS))
 
 /* A cursor through one window. */
@@ -56,9 +56,9 @@ static int pl_wh_skip(struct pl_wh_in *in, uint64_t n, struct pl_err *err)
         return 0;
     }
     if (n > in->input->bytes - at)
-        return pl_gguf_bad(err, "%s: truncated: it needs %llu bytes at byte %llu, the file has %llu",
-                           in->what, (unsigned long long)n, (unsigned long long)at,
-                           (unsigned long long)in->input->bytes);
+        return pl_gguf_bad(
+            err, "%s: truncated: it needs %llu bytes at byte %llu, the file has %llu", in->what,
+            (unsigned long long)n, (unsigned long long)at, (unsigned long long)in->input->bytes);
     in->at = at + n;
     in->pos = in->len = 0;
     return 0;
@@ -160,7 +160,9 @@ static int pl_wh_tensor(struct pl_wh *r, struct pl_tensor *t, struct pl_err *err
 {
     uint32_t n_dims = 0, len = 0, type = 0, ne = 0;
     struct pl_wh_in *in = &r->in;
-    *t = (struct pl_tensor){.ne = {1, 1, 1, 1}};
+    *t = (struct pl_tensor){
+        .ne = {1, 1, 1, 1}
+    };
     int rc = pl_wh_u32(in, &n_dims, err);
     if (rc == 0)
         rc = pl_wh_u32(in, &len, err);
@@ -273,7 +275,9 @@ static int pl_wh_model(struct pl_wh *r, const char *path, uint64_t data_at, stru
 int pl_whisper_read_input(struct pl_input *in, const char *path, struct pl_model **ret,
                           struct pl_err *err)
 {
-    struct pl_wh r = {.in = {.input = in, .what = "header"}};
+    struct pl_wh r = {
+        .in = {.input = in, .what = "header"}
+    };
     uint64_t data_at = 0;
     int rc = -ENOMEM;
     r.in.window = malloc(PL_WHISPER_WINDOW);

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define PL_WHISPER_QUANT "f16"
-#define PL_WHISPER_FFT 201u   /* whisper.h: WHISPER_N_FFT / 2 + 1 */
+#define PL_WHISPER_FFT 201u     /* whisper.h: WHISPER_N_FFT / 2 + 1 */
 #define PL_WHISPER_WORDS 50257u /* the rest up to n_vocab the engine makes up itself */
 /* Bytes of the words in published files: ggml-tiny.bin (77691713 bytes) and ggml-tiny.en.bin
  * (77704715), less all else that is in them. From 51865 words on the vocabulary is multilingual
@@ -72,8 +72,8 @@ static bool pl_wh_row(const struct pl_catalogue_row *row, struct pl_whisper *w)
         decoder > UINT32_MAX)
         return false;
     /* the windows of all published models: 30 seconds, 448 words */
-    const uint64_t v[PL_WHISPER_NUMBERS] = {row->n_vocab, 1500,         row->n_embd, row->n_head,
-                                            encoder,      448,          row->n_embd, row->n_head,
+    const uint64_t v[PL_WHISPER_NUMBERS] = {row->n_vocab, 1500,   row->n_embd, row->n_head,
+                                            encoder,      448,    row->n_embd, row->n_head,
                                             decoder,      n_mels, w->ftype};
     for (uint32_t i = 0; i < PL_WHISPER_NUMBERS; i++)
         number[i] = (uint32_t)v[i];
@@ -106,7 +106,8 @@ static int pl_wh_tables(struct pl_model *m, const struct pl_whisper *w, struct p
         if (!pl_whisper_tensor(w, i, t, name)) {
             (void)pl_fail(err, -EINVAL, "%s: %s does not fit its rows of %llu", m->name,
                           w->type_name, (unsigned long long)t->ne[0]);
-            (void)pl_hint(err, "whisper-quantize makes such a file neither: take q5_0, q5_1 or q8_0");
+            (void)pl_hint(err,
+                          "whisper-quantize makes such a file neither: take q5_0, q5_1 or q8_0");
             return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
         }
         at = pl_add_sat(at, pl_whisper_record_bytes(t));
@@ -177,9 +178,16 @@ static uint32_t pl_wh_word(uint32_t i, char out[16])
 static void pl_wh_put_head(struct pl_gguf_out *o, const struct pl_whisper *w)
 {
     const uint64_t v[PL_WHISPER_NUMBERS] = {
-        w->n_vocab,     w->n_audio_ctx, w->n_audio_state, w->n_audio_head,
-        w->n_audio_layer, w->n_text_ctx, w->n_text_state,  w->n_text_head,
-        w->n_text_layer, w->n_mels,
+        w->n_vocab,
+        w->n_audio_ctx,
+        w->n_audio_state,
+        w->n_audio_head,
+        w->n_audio_layer,
+        w->n_text_ctx,
+        w->n_text_state,
+        w->n_text_head,
+        w->n_text_layer,
+        w->n_mels,
         w->ftype + (w->ftype > 1 ? 2000 : 0) /* ggml.h, GGML_QNT_VERSION 2 */};
     char word[16];
     uint64_t rest = w->n_vocab >= PL_WHISPER_MULTI ? PL_WHISPER_TEXT_MULTI : PL_WHISPER_TEXT_EN;
