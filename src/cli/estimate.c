@@ -207,6 +207,7 @@ static const char *const pl_estimate_examples[] = {
     "plimsoll estimate qwen3-8b --device rtx3090 --ram 32GiB  # would it run on one?",
     "plimsoll estimate qwen3-32b --device rtx4090 --ram 64GiB -c 8192 --offload-steps --min-decode "
     "5",
+    "plimsoll estimate whisper-small:q5_1 --beam-size 5   # whisper.cpp, by its own flags",
     "plimsoll estimate mistral-7b-v0.3 --engine transformers --load-in-4bit --max-length 4096",
     0,
 };

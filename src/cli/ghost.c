@@ -151,6 +151,11 @@ static int pl_ghost_verb_run(struct pl_cli *cli, struct pl_err *err)
         return rc;
     struct pl_ghost_report r = {.m = m, .path = path, .o = &o};
     const char *edits = pl_cli_opt(cli, "edit")->text;
+    if (edits != NULL && m->format != NULL) {
+        (void)pl_fail(err, -ENOTSUP, "--edit: only the header of a GGUF model can be changed");
+        (void)pl_model_free(m);
+        return pl_exit_as(err, -ENOTSUP, PL_EXIT_USAGE);
+    }
     rc = edits != NULL ? pl_ghost_edit(m, edits, err) : 0;
     if (rc < 0) {
         (void)pl_model_free(m);
@@ -184,6 +189,7 @@ static const struct pl_opt pl_ghost_opts[] = {
 static const char *const pl_ghost_examples[] = {
     "plimsoll ghost qwen3-8b:q4_k_m -o ghost.gguf   # 4.7 GiB long, a few MiB on disk",
     "plimsoll ghost model.gguf -o ghost.gguf --fill random",
+    "plimsoll ghost whisper-small:q5_1 -o ghost.bin   # for whisper.cpp",
     "echo 'set llama.context_length 1048576' | plimsoll ghost model.gguf -o long.gguf --edit -",
     0,
 };
@@ -195,7 +201,8 @@ const struct pl_verb pl_verb_ghost = {
     .details =
         "An engine loads a ghost as it loads the real file, and needs the same memory. Of a\n"
         "GGUF file, here or on the network, keys and tokenizer are kept; of a catalogue model the\n"
-        "tokenizer is made up. A split model becomes one file. The weights are a hole (right for "
+        "tokenizer is made up. Of a model of whisper.cpp the filters and words too. A split model "
+        "becomes one file. The weights are a hole (right for "
         "memory), or random\n"
         "numbers (right for speed; takes the disk space of the real file).\n"
         "\n"

@@ -109,10 +109,10 @@ int pl_cli_model(const struct pl_cli *cli, const char *spec, const volatile sig_
     (void)pl_fail(err, -ENOTSUP, "%.120s: is a %s model, which llama.cpp does not load", spec,
                   (*ret)->format);
     if (pl_streq((*ret)->format, PL_WHISPER_FORMAT))
-        (void)pl_hint(err, "whisper-server of whisper.cpp loads it: 'plimsoll estimate' tells its needs");
+        (void)pl_hint(
+            err, "whisper-server of whisper.cpp loads it: 'plimsoll estimate' tells its needs");
     else
-        (void)pl_hint(err,
-                      "estimate it with --engine transformers or vllm, or name its GGUF file");
+        (void)pl_hint(err, "estimate it with --engine transformers or vllm, or name its GGUF file");
     *ret = pl_model_free(*ret);
     return pl_exit_as(err, -ENOTSUP, PL_EXIT_USAGE);
 }

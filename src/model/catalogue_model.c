@@ -4,12 +4,12 @@
 
 #include "base/checked.h"
 #include "base/str.h"
+#include "domain/whisper.h"
 #include "model/gguf_write.h"
 #include "model/mix.h"
 #include "model/outline.h"
 #include "model/tensor_table.h"
 #include "model/tokenizer.h"
-#include "domain/whisper.h"
 #include "model/whisper.h"
 
 #include <ctype.h>

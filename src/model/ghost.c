@@ -3,13 +3,13 @@
 #include "base/checked.h"
 #include "base/str.h"
 #include "base/units.h"
+#include "domain/whisper.h"
 #include "model/gguf.h"
 #include "model/gguf_write.h"
 #include "model/ghost_fill.h"
 #include "model/ghost_header.h"
 #include "model/reader.h"
 #include "model/whisper.h"
-#include "domain/whisper.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -177,8 +177,8 @@ static int pl_ghost_headers(struct pl_ghost *g, struct pl_err *err)
 {
     struct pl_gguf_out out;
     if (pl_ghost_whisper(g)) {
-        int rc = pl_whisper_put(g->m, g->fd, g->tensor, &g->total, &g->ret->synthetic_tokenizer,
-                                err);
+        int rc =
+            pl_whisper_put(g->m, g->fd, g->tensor, &g->total, &g->ret->synthetic_tokenizer, err);
         return rc < 0 && rc != -EBADMSG && rc != -EINVAL ? pl_ghost_system(g, rc, err) : rc;
     }
     int rc = pl_gguf_out_init(&out, g->fd, err);

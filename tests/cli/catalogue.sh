@@ -51,7 +51,4 @@ like "the choices" "$err" "qwen3-30b-a3b, qwen3-30b-a3b-2507"
 run "$PLIMSOLL" inspect qwen3-9b
 is "an unknown name: exit 2" "$status" 2
 like "the nearest" "$err" "qwen3-8b"
-run "$PLIMSOLL" estimate whisper-tiny
-is "no table for it: exit 3" "$status" 3
-like "says so" "$err" "cannot tell"
 done_testing

@@ -3,10 +3,10 @@
 #ifndef PL_ENGINE_LLAMACPP_GRAPH_BUILD_H
 #define PL_ENGINE_LLAMACPP_GRAPH_BUILD_H
 
+#include "domain/graph_ops.h"
 #include "domain/model.h"
 #include "domain/settings.h"
 #include "engine/llamacpp/arch.h"
-#include "domain/graph_ops.h"
 #include "engine/llamacpp/placement.h"
 
 #include <stdbool.h>

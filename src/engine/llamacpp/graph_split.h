@@ -5,9 +5,9 @@
 #ifndef PL_ENGINE_LLAMACPP_GRAPH_SPLIT_H
 #define PL_ENGINE_LLAMACPP_GRAPH_SPLIT_H
 
-#include "engine/llamacpp/devices.h"
 #include "domain/graph_ops.h"
 #include "domain/graph_place.h"
+#include "engine/llamacpp/devices.h"
 
 #define PL_SPLIT_COPIES 4u   /* GGML_SCHED_MAX_COPIES */
 #define PL_OFFLOAD_BATCH 32u /* rows from which a device takes a product with a host weight */

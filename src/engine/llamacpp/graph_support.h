@@ -3,8 +3,8 @@
 #ifndef PL_ENGINE_LLAMACPP_GRAPH_SUPPORT_H
 #define PL_ENGINE_LLAMACPP_GRAPH_SUPPORT_H
 
-#include "engine/llamacpp/devices.h"
 #include "domain/graph_ops.h"
+#include "engine/llamacpp/devices.h"
 
 /* May this device evaluate t? Of the reasons to refuse, those that graphs of language models meet;
  * the host takes everything. */
