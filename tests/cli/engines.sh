@@ -33,6 +33,7 @@ unlike "--help: and no other's" "$out" '--n-gpu-layers'
 # what every engine's answer holds
 for engine in $("$PLIMSOLL" estimate --engine none x 2>&1 | sed -n 's/.*one of \(.*\);.*/\1/p' | tr -d ',' | sed 's/llama.cpp//'); do
     case $engine in
+    whisper.cpp) set -- whisper-small --engine "$engine" ;; # it loads nothing else
     *) set -- mistral-7b-v0.3 --engine "$engine" ;;
     esac
     estimate "$@" -M "$T/8g.json" --json

@@ -67,7 +67,8 @@ static void pl_wh_decide(struct pl_wh_job *j)
         pl_setting_decide_u(j->v, "beam_size", beams = cli ? 5 : 1);
     if (best == 0)
         pl_setting_decide_u(j->v, "best_of", best = cli ? 5 : 2);
-    bool again = pl_setting_u(j->v, "no_fallback") == 0;
+    /* the server takes the flag and does not look at it */
+    bool again = !cli || pl_setting_u(j->v, "no_fallback") == 0;
     j->first = beams;
     j->most = again && best > beams ? best : beams;
     j->n_state = pl_setting_u(j->v, "processors");

@@ -26,7 +26,8 @@ const struct pl_setting_row pl_whispercpp_settings[] = {
     {.names = {"-nf", "--no-fallback"},
      .key = "no_fallback",
      .takes = PL_TAKES_NOTHING,
-     .help = "no second try at a temperature, hence no candidates"},
+     .help =
+         "no second try at a temperature, hence no candidates (cli; the server does not heed it)"},
     {.names = {"-ac", "--audio-ctx"},
      .key = "audio_ctx",
      .takes = PL_TAKES_COUNT,
