@@ -44,6 +44,12 @@ static void parameters_are_the_published(void **state)
             assert_true(row[i].offered == 0);
             continue;
         }
+        if (m->format != NULL) { /* Whisper has no GGUF; those of distil- are published rounded */
+            if (row[i].params_total != PL_CATALOGUE_UNKNOWN && pl_starts(row[i].id, "whisper"))
+                assert_true(pl_model_parameters(m) == row[i].params_total);
+            (void)pl_model_free(m);
+            continue;
+        }
         bool same = pl_model_parameters(m) == row[i].params_text;
         if (same == differs_for_a_reason(row[i].id))
             fail_msg("%s: %" PRIu64 " parameters, published %" PRIu64, row[i].id,
@@ -112,6 +118,8 @@ static void every_mix_of_every_row(void **state)
         for (size_t k = i % 7; k < n_mix; k += 7) {
             struct pl_model *m = NULL;
             struct pl_err err = {0};
+            if (row[i].gguf_arch != NULL && pl_streq(row[i].gguf_arch, "whisper"))
+                continue; /* its files have types of their own: tests/cli/whisper.sh */
             int rc = pl_catalogue_model(&row[i], mix[k].name, &m, &err);
             /* without a fallback for rows that are no whole blocks llama-quantize stops as well */
             if (rc < 0 && rc != -ENOTSUP && strstr(err.what, "do not fit blocks") == NULL)

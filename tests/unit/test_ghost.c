@@ -126,7 +126,11 @@ static void round_trip(void **state)
         if (row[i].offered == 0 && i % 8 != 0)
             continue;
         if (pl_catalogue_model(&row[i], NULL, &m, NULL) < 0)
-            continue; /* what cannot be told is test_catalogue.c's */
+            continue;            /* what cannot be told is test_catalogue.c's */
+        if (m->format != NULL) { /* of whisper.cpp: tests/cli/whisper.sh */
+            (void)pl_model_free(m);
+            continue;
+        }
         struct pl_ghost_written w = write_ghost(m, path, PL_FILL_ZERO, 0);
         struct pl_model *back = read_back(path);
         same_tensors(m, back);
