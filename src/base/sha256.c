@@ -1,12 +1,13 @@
 #include "base/sha256.h"
 
 #include "base/checked.h"
+#include "base/sha256_hw.h"
 
 #include <string.h>
 
 /* FIPS 180-4, 4.2.2: the first 32 bits of the fractional parts of the cube roots of the first 64
  * primes. */
-static const uint32_t pl_sha_k[64] = {
+const uint32_t pl_sha_k[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -47,6 +48,18 @@ PL_WRAPS static void pl_sha256_block(uint32_t h[8], const uint8_t *p)
         h[i] += v[i];
 }
 
+void pl_sha256_plain(uint32_t h[8], const uint8_t *p, size_t n)
+{
+    for (; n > 0; n--, p += 64)
+        pl_sha256_block(h, p);
+}
+
+static void pl_sha256_blocks(uint32_t h[8], const uint8_t *p, size_t n)
+{
+    if (n > 0 && !pl_sha256_hw(h, p, n, pl_sha_k))
+        pl_sha256_plain(h, p, n);
+}
+
 void pl_sha256_start(struct pl_sha256 *s)
 {
     static const uint32_t first[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
@@ -58,16 +71,21 @@ void pl_sha256_start(struct pl_sha256 *s)
 void pl_sha256_add(struct pl_sha256 *s, const void *data, size_t len)
 {
     const uint8_t *p = data;
-    while (len > 0) {
-        size_t at = s->bytes % sizeof(s->block);
+    size_t at = s->bytes % sizeof(s->block);
+    s->bytes += len;
+    if (at > 0) {
         size_t n = sizeof(s->block) - at < len ? sizeof(s->block) - at : len;
         memcpy(s->block + at, p, n);
-        s->bytes += n;
         p += n;
         len -= n;
-        if (at + n == sizeof(s->block))
-            pl_sha256_block(s->h, s->block);
+        if (at + n < sizeof(s->block))
+            return;
+        pl_sha256_blocks(s->h, s->block, 1);
     }
+    size_t whole = len / sizeof(s->block);
+    pl_sha256_blocks(s->h, p, whole);
+    if (len % sizeof(s->block) > 0)
+        memcpy(s->block, p + whole * sizeof(s->block), len % sizeof(s->block));
 }
 
 void pl_sha256_end(struct pl_sha256 *s, uint8_t out[PL_SHA256_BYTES])

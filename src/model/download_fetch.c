@@ -19,17 +19,17 @@
 struct pl_fetch {
     struct pl_download *d;
     struct pl_get *get;
-    bool probe;       /* one byte, for what the answer says */
-    uint64_t at, end; /* next byte wanted, and behind the last */
-    uint64_t sum;     /* of the piece at `at`, so far */
-    uint64_t mark;    /* `at` of the last failure */
-    uint32_t tries;   /* failures since there was progress */
-    uint64_t pause_s; /* wanted by the server before the next try; 0 = it does not say */
-    bool begun;       /* the first bytes of this answer were looked at */
-    bool busy;        /* the server is asked too often */
-    bool direct;      /* asked where the redirect had led to */
-    bool left;        /* is not counted among the workers any more */
-    int rc;           /* why a piece of data was refused */
+    bool probe;        /* one byte, for what the answer says */
+    uint64_t at, end;  /* next byte wanted, and behind the last */
+    struct pl_sum sum; /* of the piece at `at`, so far */
+    uint64_t mark;     /* `at` of the last failure */
+    uint32_t tries;    /* failures since there was progress */
+    uint64_t pause_s;  /* wanted by the server before the next try; 0 = it does not say */
+    bool begun;        /* the first bytes of this answer were looked at */
+    bool busy;         /* the server is asked too often */
+    bool direct;       /* asked where the redirect had led to */
+    bool left;         /* is not counted among the workers any more */
+    int rc;            /* why a piece of data was refused */
     struct pl_err err;
     struct pl_http_facts facts; /* of the probe */
     long status;
@@ -78,7 +78,7 @@ static int pl_fetch_piece(struct pl_fetch *f, uint32_t i)
 {
     struct pl_download *d = f->d;
     uint64_t sum = pl_sum_end(f->sum);
-    f->sum = PL_SUM_START;
+    f->sum = (struct pl_sum){0};
     (void)atomic_fetch_sub(&d->partial, pl_piece_bytes(&d->j, i));
     (void)pthread_mutex_lock(&d->lock);
     bool other = d->piece[i] == PL_PIECE_THERE && d->j.sum[i] != sum;
@@ -126,7 +126,7 @@ static int pl_fetch_on_data(void *ctx, long status, const struct pl_http_facts *
         rc = pl_fetch_write(f, data, n);
         if (rc < 0)
             break;
-        f->sum = pl_sum_add(f->sum, data, n);
+        pl_sum_add(&f->sum, data, n);
         (void)atomic_fetch_add(&f->d->partial, n);
         f->at += n;
         data += n;
@@ -253,7 +253,7 @@ static int pl_fetch_all(struct pl_fetch *f, uint32_t retries)
         if (!f->probe && !d->ranges) { /* the whole, from its first byte */
             (void)atomic_fetch_sub(&d->partial, pl_fetch_partial(f));
             f->at = f->mark = 0;
-            f->sum = PL_SUM_START;
+            f->sum = (struct pl_sum){0};
         }
         int rc = pl_fetch_once(f);
         if (rc != PL_AGAIN || d->halt != 0)
@@ -337,7 +337,7 @@ void *pl_download_work(void *ctx)
     while (rc == 0 && pl_work_take(d, &first, &n)) {
         f.at = pl_piece_at(&d->j, first);
         f.end = pl_piece_at(&d->j, first + n - 1) + pl_piece_bytes(&d->j, first + n - 1);
-        f.sum = PL_SUM_START;
+        f.sum = (struct pl_sum){0};
         rc = pl_fetch_all(&f, d->o->retries);
         (void)atomic_fetch_sub(&d->partial, pl_fetch_partial(&f));
         pl_work_give_back(d, first, n);

@@ -73,13 +73,14 @@ void *pl_download_hash(void *ctx)
 
 uint64_t pl_download_piece_sum(const struct pl_download *d, uint32_t i)
 {
-    uint64_t at = pl_piece_at(&d->j, i), end = at + pl_piece_bytes(&d->j, i), sum = PL_SUM_START;
+    uint64_t at = pl_piece_at(&d->j, i), end = at + pl_piece_bytes(&d->j, i);
+    struct pl_sum sum = {0};
     uint8_t *buf = malloc(PL_HASH_BLOCK);
     ssize_t n = buf != NULL ? 1 : 0;
     while (at < end && n > 0) {
         n = pl_hash_read(d->fd, buf, at, end - at);
         if (n > 0) {
-            sum = pl_sum_add(sum, buf, (size_t)n);
+            pl_sum_add(&sum, buf, (size_t)n);
             at += (uint64_t)n;
         }
     }

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "sys/file.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -37,12 +38,37 @@ void pl_journal_done(struct pl_journal *j)
     *j = (struct pl_journal){0};
 }
 
-PL_WRAPS uint64_t pl_sum_add(uint64_t sum, const void *data, size_t len)
+/* FNV-1a on words, and the high bits brought down, or they would only ever go up. */
+PL_WRAPS static uint64_t pl_sum_word(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) * PL_FNV_PRIME;
+    return h ^ h >> 32;
+}
+
+void pl_sum_add(struct pl_sum *s, const void *data, size_t len)
 {
     const uint8_t *p = data;
-    for (size_t i = 0; i < len; i++)
-        sum = (sum ^ p[i]) * PL_FNV_PRIME;
-    return sum;
+    uint64_t word;
+    for (; len > 0 && s->n > 0; len--) {
+        s->word |= (uint64_t)*p++ << (8 * s->n);
+        s->n = (s->n + 1) % 8;
+        if (s->n == 0) {
+            s->h = pl_sum_word(s->h, s->word);
+            s->word = 0;
+        }
+    }
+    for (; len >= 8; len -= 8, p += 8) {
+        memcpy(&word, p, 8);
+        s->h = pl_sum_word(s->h, le64toh(word));
+    }
+    for (; len > 0; len--)
+        s->word |= (uint64_t)*p++ << (8 * s->n++);
+}
+
+uint64_t pl_sum_end(struct pl_sum s)
+{
+    uint64_t h = pl_sum_word(pl_sum_word(s.h, s.word), s.n);
+    return h != 0 ? h : 1;
 }
 
 static int pl_journal_bad(const char *why, struct pl_err *err)

@@ -40,14 +40,14 @@ static inline uint64_t pl_piece_bytes(const struct pl_journal *j, uint32_t i)
     return left < j->piece_bytes ? left : j->piece_bytes;
 }
 
-/* The sum of a piece, in steps: begin with PL_SUM_START; 64 bits (FNV-1a), against damage and not
- * against malice. Never ends as 0: see pl_sum_end. */
-#define PL_SUM_START 14695981039346656037ull
-uint64_t pl_sum_add(uint64_t sum, const void *data, size_t len);
-static inline uint64_t pl_sum_end(uint64_t sum)
-{
-    return sum != 0 ? sum : 1;
-}
+/* The sum of a piece, in steps of any length: 64 bits over eight bytes at a time, against damage
+ * and not against malice. Zeroed it is the beginning. */
+struct pl_sum {
+    uint64_t h, word; /* word: the last bytes, fewer than eight */
+    uint32_t n;       /* of them */
+};
+void pl_sum_add(struct pl_sum *s, const void *data, size_t len);
+uint64_t pl_sum_end(struct pl_sum s); /* never 0 */
 
 /* Text of a state; *ret on success only, end it with pl_journal_done. -EBADMSG when it is none. */
 int pl_journal_parse(const char *text, size_t len, struct pl_journal *ret, struct pl_err *err);

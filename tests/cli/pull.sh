@@ -21,6 +21,13 @@ ln "$web/$hub/Smol-Q8_0.gguf" "$web/big.gguf"
 for i in 0 1 2; do
     gguf hub/org/Parts-GGUF/Parts-Q4_0-0000$((i + 1))-of-00003.gguf 100 $i 3
 done
+free_kb=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo)
+mkdir -p "$web/hub/org/Large-GGUF"
+"$PLIMSOLL" ghost qwen2.5-32b:f16 -o "$web/hub/org/Large-GGUF/Large-F16.gguf" >/dev/null || exit 99
+entry() { printf '{"type":"file","path":"Large-%s.gguf","size":%s}' "$1" "$2"; }
+echo "[$(entry F16 "$(stat -c %s "$web/hub/org/Large-GGUF/Large-F16.gguf")"),$(entry Q2_K 12313099136),$(
+    entry Q4_K_M 19851336256),$(entry BF16 65535970656),$(entry Q3_K_S-00001-of-00002 8000000000),$(
+    entry Q3_K_S-00002-of-00002 6392330176)]" >"$web/hub/org/Large-GGUF/listing.json"
 start_server
 export HF_ENDPOINT=$at PLIMSOLL_OLLAMA_REGISTRY=$at HF_HUB_CACHE=$T/hub OLLAMA_MODELS=$T/ollama
 export PLIMSOLL_MODELS=$T/models
@@ -64,6 +71,18 @@ pull hf:org/Smol-GGUF:q8_0 -c 99999999 -np 64
 is "too big for the memory: exit 1" "$status" 1
 like "too big: said" "$err" '^plimsoll: not fetched: .*(short|needs)'
 not_ok "too big: nothing was written" test -e "$T/hub"
+# of a repository with smaller ones, those that would fit are named; lengths as published
+if [ "$free_kb" -gt 16000000 ] && [ "$free_kb" -lt 55000000 ]; then
+    pull hf:org/Large-GGUF:f16
+    is "too big, smaller ones there: exit 1" "$status" 1
+    like "too big: which would fit" "$err" 'hint: these would: .*Q2_K \(11.4[0-9]* GiB, '
+    unlike "too big: none larger" "$err" 'F32|BF16'
+    pull hf:org/Large-GGUF:f16 --dry-run --json
+    ok "too big, JSON: of its schema" valid_lines
+    like "too big, JSON: which would fit" "$out" '"would_fit":\[\{"quant":"Q[0-9]'
+else
+    skip "too big: which would fit" "$free_kb KiB of memory are available: the test wants 16 to 55 GB"
+fi
 if mkdir "$T/small" && mount -t tmpfs -o size=8m none "$T/small" 2>/dev/null; then
     trap 'kill $server 2>/dev/null; umount "$T/small" 2>/dev/null; rm -rf "$T"' EXIT
     pull hf:org/Smol-GGUF:q8_0 --dir "$T/small/models"
