@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "base/str.h"
 #include "base/units.h"
+#include "domain/native.h"
 #include "engine/llamacpp/footprint.h"
 #include "engine/llamacpp/override.h"
 #include "engine/llamacpp/settings.h"
@@ -92,6 +93,17 @@ static void pl_forecast_shortened(struct pl_forecast *f)
             (unsigned long long)f->resolved.n_ctx);
 }
 
+/* A file in a type that the device only emulates. */
+static void pl_forecast_native(struct pl_forecast *f)
+{
+    struct pl_judgement *j = &f->judgement;
+    if (f->footprint.n_pool < 2 || f->machine->n_device == 0 || j->n_reason >= PL_REASONS_MAX)
+        return;
+    if (pl_streq(f->quant, "BF16") && pl_native_lacks(&f->machine->device[0], "bf16",
+                                                      j->reason[j->n_reason], sizeof(j->reason[0])))
+        j->n_reason++;
+}
+
 /* The machine as the engine's formulas want it; devices is where its devices go. */
 static struct pl_llamacpp_host pl_forecast_host(const struct pl_forecast *f,
                                                 struct pl_used_devices *devices)
@@ -157,6 +169,7 @@ static int pl_forecast_of(const struct pl_model *model, const struct pl_settings
     pl_judge(&ret->footprint, machine, &ret->judgement);
     pl_forecast_shortened(ret);
     pl_forecast_no_projector(ret);
+    pl_forecast_native(ret);
     if (ret->footprint.fitted[0] != '\0' && ret->judgement.n_reason < PL_REASONS_MAX)
         (void)PL_FMT(ret->judgement.reason[ret->judgement.n_reason++], "%s", ret->footprint.fitted);
     return pl_forecast_speed(ret, &host, bandwidth, ledger, err);

@@ -129,4 +129,43 @@ vllm gemma-3-4b --max-model-len 32768 --kv-cache-memory-bytes 4294967296 --max-n
 blocks=$((4294967296 / (16 * 4 * 512 * 2) / 5))
 is "vllm: blocks of a group of 5 layers" "$(json .facts.gpu_blocks.value)" "$blocks"
 is "vllm: seven groups" "$(json .facts.kv_cache_tokens.value)" $((blocks / 7 * 16))
+
+# training: Llama-3.2-1B has 1235814400 parameters; adapters by peft's own arithmetic
+train() { estimate llama-3.2-1b --engine transformers -c 1024 -M "$T/2x24.json" "$@" --json; }
+extra() { json '.pools[1].parts.extra.low'; }
+train --mode train
+is "train: gradients of 4 bytes, a state of 8" "$(extra)" $((1235814400 * 12))
+is "train: weights in 32 bits" "$(json '.pools[1].parts.weights.bytes')" $((1235814400 * 4))
+train --mode train --dtype bf16 --optim sgd
+is "train: sgd keeps no state" "$(extra)" $((1235814400 * 2))
+train --mode train --dtype bf16 --optim adamw_bnb_8bit
+is "train: 8-bit states" "$(extra)" $((1235814400 * 4 + 1235814400 / 256 * 8))
+train --mode lora --lora-targets qv --lora-r 8
+is "lora: as many parameters as peft counts" "$(json .facts.trainable_parameters.value)" 851968
+train --mode qlora --lora-r 16
+is "qlora: on every linear weight" "$(json .facts.trainable_parameters.value)" 11272192
+is "qlora: beside 4-bit weights" "$(json .settings.load_in_4bit)" true
+whole=$(json '.pools[1].parts.compute.bytes')
+train --mode qlora --lora-r 16 --gradient-checkpointing
+ok "gradient checkpointing keeps less" test "$(json '.pools[1].parts.compute.bytes')" -lt "$whole"
+estimate mistral-7b-v0.3 --engine transformers --mode train -M "$T/8g.json"
+is "training 7B on 8 GiB: refused" "$status" 1
+like "with the sum" "$out" 'training: weights .* \+ gradients .* \+ optimiser .* \+ activations .* = '
+estimate mistral-7b-v0.3 --engine transformers --mode train --load-in-4bit -M "$T/8g.json"
+is "packed weights cannot be trained: exit 2" "$status" 2
+
+# types that a device does not compute
+estimate llama-3.2-1b --engine transformers --dtype bf16 --device tesla-t4 --ram 16GiB
+like "bf16 on SM 7.5 is emulated, fp16 proposed" "$out" 'compute capability 7.5\): bfloat16 is emulated.*fp16'
+estimate llama-3.2-1b --engine transformers --dtype fp16 --device tesla-t4 --ram 16GiB
+unlike "fp16 is not" "$out" 'emulated|native'
+estimate llama-3.2-1b --engine transformers --dtype bf16 --device rtx3090 --ram 16GiB
+unlike "bf16 on SM 8.6 is native" "$out" 'emulated'
+estimate llama-3.2-1b --engine vllm --quantization fp8 --max-model-len 4096 --device rtx3090 --ram 16GiB
+like "FP8 below 8.9 is not" "$out" 'FP8 products are not native'
+estimate llama-3.2-1b --engine vllm --dtype bfloat16 --max-model-len 4096 --device tesla-t4 --ram 16GiB
+is "vllm: refuses bfloat16 there" "$status" 1
+like "vllm: and says what to say" "$out" '--dtype half'
+estimate llama-3.2-1b:bf16 -ngl 99 -c 2048 --device tesla-t4 --ram 16GiB --json
+like "llama.cpp: a BF16 file too" "$(json '.reasons|join(";")')" 'bfloat16 is emulated'
 done_testing

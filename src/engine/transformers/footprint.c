@@ -4,27 +4,13 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "domain/checkpoint.h"
+#include "domain/native.h"
 #include "domain/places.h"
-#include "engine/transformers/footprint_weights.h"
+#include "engine/transformers/footprint_train.h"
 
 #include <errno.h>
 
 #define PL_TRANSFORMERS_FORMULAS "transformers 4.40 to 5.0, bitsandbytes 0.49, PyTorch 2"
-
-/* Everything that the parts are computed from. */
-struct pl_torch_job {
-    const struct pl_model *m;
-    struct pl_setting_values *v;
-    struct pl_checkpoint c;
-    struct pl_held_as as;
-    struct pl_held_sum w;
-    uint64_t n_tokens, n_seq;
-    uint64_t compute; /* bytes of an element of activations and caches */
-    bool on_device;
-    const struct pl_device *device; /* may be NULL */
-    struct pl_claim *to;
-    struct pl_pool_footprint *pool; /* where weights, cache and activations lie */
-};
 
 static struct pl_quantity pl_torch_derived(uint64_t bytes, const char *why)
 {
@@ -54,12 +40,21 @@ static uint64_t pl_torch_stored_wide(const struct pl_model *m)
 static int pl_torch_decide_type(struct pl_torch_job *j, struct pl_err *err)
 {
     struct pl_setting_values *v = j->v;
+    if (pl_setting_is(v, "mode", "qlora") && pl_setting_is(v, "dtype", "auto"))
+        pl_setting_decide_text(v, "dtype", "nf4");
+    if (pl_setting_is(v, "mode", "train") && pl_setting_is(v, "dtype", "auto"))
+        pl_setting_decide_text(v, "dtype", "fp32"); /* what from_pretrained does for a Trainer */
     const char *type = pl_setting_text(v, "dtype");
     bool four =
         pl_setting_u(v, "load_in_4bit") != 0 || pl_streq(type, "nf4") || pl_streq(type, "fp4");
     bool eight = pl_setting_u(v, "load_in_8bit") != 0 || pl_streq(type, "int8");
     if (four && eight) {
         (void)pl_fail(err, -EINVAL, "--load-in-4bit and --load-in-8bit exclude each other");
+        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+    }
+    if ((four || eight) && pl_setting_is(v, "mode", "train")) {
+        (void)pl_fail(err, -EINVAL, "--mode train: packed weights cannot be trained");
+        (void)pl_hint(err, "--mode qlora trains adapters beside them");
         return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
     }
     bool fp32 = pl_streq(type, "fp32") || pl_streq(type, "float32");
@@ -90,6 +85,10 @@ static int pl_torch_decide_type(struct pl_torch_job *j, struct pl_err *err)
         name = "as stored";
     }
     (void)PL_FMT(j->to->quant, "%s", name);
+    const char *products = pl_setting_text(v, "bnb_4bit_compute_dtype");
+    bool half = fp16 || eight || pl_streq(products, "fp16") || pl_streq(products, "float16") ||
+                pl_streq(pl_model_str(j->m, "config.dtype", ""), "float16");
+    j->bf16 = j->as.wide == 2 && !half;
     bool wide_products = pl_setting_is(v, "bnb_4bit_compute_dtype", "fp32") ||
                          pl_setting_is(v, "bnb_4bit_compute_dtype", "float32");
     j->compute = four && wide_products ? 4 : j->as.wide;
@@ -334,10 +333,20 @@ int pl_transformers_footprint(const struct pl_model *m, struct pl_setting_values
     pl_torch_decide_sizes(&j);
     pl_transformers_weights(m, &j.as, &j.w);
     pl_torch_weights(&j);
-    pl_torch_cache(&j);
-    pl_torch_activations(&j);
+    if (pl_torch_trains(&j)) {
+        pl_torch_train(&j);
+    } else {
+        pl_torch_cache(&j);
+        pl_torch_activations(&j);
+    }
     pl_torch_runtime(&j, host);
     pl_torch_loading(&j);
     pl_torch_host(&j, host);
+    if (pl_torch_trains(&j))
+        pl_torch_train_sum(&j, machine);
+    if (j.as.linear == PL_HELD_INT8)
+        pl_native_say(ret, j.device, "int8");
+    if (j.compute == 2)
+        pl_native_say(ret, j.device, j.bf16 ? "bf16" : "fp16");
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "base/str.h"
 #include "base/units.h"
+#include "domain/native.h"
 #include "domain/places.h"
 #include "engine/vllm/footprint_cache.h"
 #include "engine/vllm/footprint_weights.h"
@@ -317,7 +318,15 @@ static void pl_vllm_serves(struct pl_vllm_job *j)
 /* worker/gpu_worker.py, _check_if_gpu_supports_dtype; v1/utils request_memory: refused at start. */
 static void pl_vllm_refuses(struct pl_vllm_job *j, const struct pl_machine *machine)
 {
-    uint32_t sm = pl_device_sm(j->places.one[0].device);
+    const struct pl_device *d = j->places.one[0].device;
+    const char *q = pl_setting_text(j->v, "quantization");
+    uint32_t sm = pl_device_sm(d);
+    if (j->wide == 2)
+        pl_native_say(j->to, d, j->bf16 ? "bf16" : "fp16");
+    if (pl_streq(q, "fp8") || j->cache.bytes == 1)
+        pl_native_say(j->to, d, "fp8");
+    if (pl_streq(q, "mxfp4"))
+        pl_native_say(j->to, d, "fp4");
     if (j->bf16 && sm > 0 && sm < 800 && !pl_setting_is(j->v, "dtype", "auto"))
         pl_claim_say(j->to, PL_VERDICT_DOES_NOT_FIT,
                      "it would not start: bfloat16 needs compute capability 8.0; say --dtype half");
