@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/table.h"
+#include "base/units.h"
 #include "cli/ghost_cache.h"
 #include "cli/machine.h"
 #include "cli/model.h"
@@ -9,6 +10,7 @@
 #include "cli/quality.h"
 #include "cli/verbs.h"
 #include "domain/whisper.h"
+#include "engine/declared/footprint.h"
 #include "engine/engine.h"
 #include "engine/llamacpp/find.h"
 #include "engine/llamacpp/project.h"
@@ -21,6 +23,7 @@
 #include "report/terms.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -128,9 +131,31 @@ static int pl_estimate_asks(const struct pl_cli *cli, struct pl_err *err)
     return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
 }
 
-/* Other engines load the checkpoint itself: of a catalogue row its 16-bit shapes. */
-static int pl_estimate_model(const struct pl_cli *cli, struct pl_model **ret, struct pl_err *err)
+/* A name whose footprint is declared: a model without header or tensors. 1: it is one. */
+static int pl_estimate_declared(struct pl_cli *cli, struct pl_model **ret, struct pl_err *err)
 {
+    const struct pl_declared *d = pl_declared_find(cli->arg[0]);
+    if (d == NULL || cli->engine != NULL || access(cli->arg[0], F_OK) == 0)
+        return 0;
+    struct pl_model *m = calloc(1, sizeof(*m));
+    if (m == NULL)
+        return pl_fail(err, -ENOMEM, "no memory for the model");
+    pl_arena_init(&m->arena, PL_MIB);
+    m->path = d->id;
+    m->name = d->name;
+    m->arch = d->engine;
+    cli->engine = &pl_engine_declared;
+    pl_settings_start(&cli->values, pl_engine_declared.settings);
+    *ret = m;
+    return 1;
+}
+
+/* Other engines load the checkpoint itself: of a catalogue row its 16-bit shapes. */
+static int pl_estimate_model(struct pl_cli *cli, struct pl_model **ret, struct pl_err *err)
+{
+    int rc = pl_estimate_declared(cli, ret, err);
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
     if (cli->engine == NULL)
         return pl_cli_model(cli, cli->arg[0], NULL, ret, err);
     if (pl_streq(cli->engine->name, PL_WHISPER_FORMAT)) /* as its files are published */

@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include "base/str.h"
+#include "engine/declared/footprint.h"
 #include "engine/llamacpp/find.h"
 #include "engine/transformers/footprint.h"
 #include "engine/transformers/settings.h"
@@ -35,6 +36,13 @@ static const struct pl_engine pl_engine_whispercpp = {
     .about = "whisper-server and whisper-cli: speech to text on CPU and GPU",
     .settings = pl_whispercpp_settings,
     .footprint = pl_whispercpp_footprint,
+};
+
+const struct pl_engine pl_engine_declared = {
+    .name = "declared",
+    .about = "programs whose needs are known from what others measured",
+    .settings = pl_declared_settings,
+    .footprint = pl_declared_footprint,
 };
 
 const struct pl_engine *const pl_engines[] = {&pl_engine_llamacpp, &pl_engine_transformers,

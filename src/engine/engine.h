@@ -50,6 +50,9 @@ struct pl_engine {
 /* NULL-ended. */
 extern const struct pl_engine *const pl_engines[];
 
+/* Answers for names of data/declared.tsv, and is no engine that --engine names. */
+extern const struct pl_engine pl_engine_declared;
+
 /* By name; NULL when there is none. */
 const struct pl_engine *pl_engine_named(const char *name);
 

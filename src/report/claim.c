@@ -65,7 +65,7 @@ void pl_setting_values_text(const struct pl_setting_values *v, struct pl_str *ou
         column += n;
         first = false;
     }
-    pl_str_add(out, "\n\n");
+    pl_str_add(out, first ? "as they were measured\n\n" : "\n\n");
 }
 
 void pl_json_facts(struct pl_json *j, const char *key, const struct pl_claim *a)

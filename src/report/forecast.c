@@ -37,9 +37,15 @@ void pl_report_forecast_json(const struct pl_forecast *f, struct pl_json *j)
     pl_json_object(j, "model");
     pl_json_str(j, "name", f->name);
     pl_json_str(j, "architecture", m->arch);
-    pl_json_u64(j, "parameters", pl_model_parameters(m));
-    pl_json_u64(j, "parameters_active", pl_model_parameters_active(m));
-    pl_json_u64(j, "file_bytes", m->file_bytes);
+    if (m->n_tensor > 0) {
+        pl_json_u64(j, "parameters", pl_model_parameters(m));
+        pl_json_u64(j, "parameters_active", pl_model_parameters_active(m));
+        pl_json_u64(j, "file_bytes", m->file_bytes);
+    } else { /* a declared name has no header to count in */
+        pl_json_null(j, "parameters");
+        pl_json_null(j, "parameters_active");
+        pl_json_null(j, "file_bytes");
+    }
     pl_json_str(j, "file_type", f->quant);
     pl_json_end(j);
     pl_json_object(j, "engine");
@@ -138,9 +144,12 @@ void pl_report_forecast_text(const struct pl_forecast *f, bool why, bool colour,
 {
     const struct pl_model *m = f->model;
     char size[PL_SIZE_TEXT_MAX], gb[PL_SIZE_TEXT_MAX], count[PL_COUNT_TEXT_MAX];
-    pl_str_addf(out, "%s %s  %s, %s parameters, file %s (%s)\n", f->name, f->quant, m->arch,
-                pl_count_text(pl_model_parameters(m), count), pl_size_text(m->file_bytes, size),
-                pl_gb_text(m->file_bytes, gb));
+    if (m->n_tensor == 0)
+        pl_str_addf(out, "%s %s  %s\n", m->name, f->quant, m->arch);
+    else
+        pl_str_addf(out, "%s %s  %s, %s parameters, file %s (%s)\n", f->name, f->quant, m->arch,
+                    pl_count_text(pl_model_parameters(m), count), pl_size_text(m->file_bytes, size),
+                    pl_gb_text(m->file_bytes, gb));
     if (f->values.row != NULL)
         pl_setting_values_text(&f->values, out);
     else

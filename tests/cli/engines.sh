@@ -168,4 +168,19 @@ is "vllm: refuses bfloat16 there" "$status" 1
 like "vllm: and says what to say" "$out" '--dtype half'
 estimate llama-3.2-1b:bf16 -ngl 99 -c 2048 --device tesla-t4 --ram 16GiB --json
 like "llama.cpp: a BF16 file too" "$(json '.reasons|join(";")')" 'bfloat16 is emulated'
+
+# names that are declared
+estimate faster-whisper-large-v3:int8 -M "$T/8g.json" --json
+is "declared: its device figure" "$(json '.pools[1].steady.bytes')" $((2816 * 1048576))
+is "declared: and says so" "$(json '.pools[1].steady.source')" declared
+for name in kokoro piper ollama faster-whisper-small:int8; do
+    estimate "$name" -M "$T/cpu.json" --json
+    is "declared: $name" "$status" 0
+    is "declared: $name has an interval" "$(json '.pools[0].steady | .low <= .bytes and .bytes <= .high and .low > 0')" true
+done
+estimate faster-whisper-large-v3 -M "$T/cpu.json"
+is "declared: without a device it cannot be told" "$status" 3
+ok "declared: every row has a source and whole intervals" awk -F'\t' 'NR > 1 && (NF != 12 || $12 == "" ||
+    $5 + 0 > $6 + 0 || $6 + 0 > $7 + 0 || $8 + 0 > $9 + 0 || $9 + 0 > $10 + 0) { exit 1 }' \
+    "$PLIMSOLL_SOURCE/data/declared.tsv"
 done_testing
