@@ -4,6 +4,7 @@
 
 sh -c 'sleep 8 & wait' >/dev/null &
 pid=$!
+for _ in $(seq 100); do [ -n "$(cat /proc/$pid/task/$pid/children 2>/dev/null)" ] && break; sleep 0.05; done
 run "$PLIMSOLL" attach "$pid" --json
 is "by pid: exit 0" "$status" 0
 is "by pid: its processes" "$(jq .processes <<<"$out")" 2

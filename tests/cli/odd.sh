@@ -69,7 +69,7 @@ refused "quantised V without flash attention" 2 'needs flash attention' -fa off 
 refused "a context that is no number" 2 'whole number' -c 4k
 refused "a context beyond reason" 2 'whole number' -c 99999999999999999999
 refused "a draft model that is not there" 2 'no such file' -md x.gguf
-refused "a projector" 3 'not predicted' -mm x.gguf
+refused "a projector that is not there" 2 'no such file' -mm x.gguf
 
 # And those it takes, however odd: n_ctx and the slot's share as the engine makes them.
 resolved() { # FLAGS N_CTX PER_SLOT
