@@ -249,9 +249,9 @@ int pl_relief_find(const struct pl_forecast *f, const char *pool, uint64_t missi
     if (then == NULL)
         return pl_fail(err, -ENOMEM, "remedies: not enough memory");
     const struct pl_pool_footprint *was = pl_relief_pool(&f->footprint, pool);
-    for (uint32_t i = f->footprint.n_pool; was == NULL && i-- > 0;)
-        if (i == 0 || !pl_relief_fits(f, &f->footprint.pool[i]))
-            was = &f->footprint.pool[i];
+    for (uint32_t i = f->footprint.n_pool; was == NULL && i > 0; i--)
+        if (i == 1 || !pl_relief_fits(f, &f->footprint.pool[i - 1]))
+            was = &f->footprint.pool[i - 1];
     uint32_t enough = 0;
     if (was != NULL)
         pl_relief_each(f, was, missing, then, ret);

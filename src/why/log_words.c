@@ -84,8 +84,9 @@ static enum pl_oom_number pl_role_of_size(const char *text, size_t len, size_t f
     if (best != PL_OOM_NUMBERS)
         return best;
     size_t start = from > PL_WORDS_BEFORE ? from - PL_WORDS_BEFORE : 0;
-    for (size_t i = from; i-- > start;) {
-        if (text[i] == ';' || (text[i] == ',' && best != PL_OOM_NUMBERS))
+    for (size_t back = 1; back <= from - start && best == PL_OOM_NUMBERS; back++) {
+        size_t i = from - back;
+        if (text[i] == ';')
             break;
         for (size_t w = 0; w < PL_ROLE_WORDS; w++) {
             size_t n = strlen(pl_role_words[w].word);
@@ -95,8 +96,6 @@ static enum pl_oom_number pl_role_of_size(const char *text, size_t len, size_t f
                 best_length = n;
             }
         }
-        if (best != PL_OOM_NUMBERS)
-            break;
     }
     return best;
 }
