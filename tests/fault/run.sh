@@ -44,14 +44,7 @@ python=$(command -v python3)
 if [ -n "$python" ]; then
     cat >"$T/on_a_terminal.py" <<'PY'
 import os, pty, sys
-out = b""
-def read(fd):
-    global out
-    data = os.read(fd, 65536)
-    out += data
-    return b""
-status = pty.spawn(sys.argv[1:], read, lambda fd: b"")
-sys.stdout.buffer.write(out)
+status = pty.spawn(sys.argv[1:], stdin_read=lambda fd: b"")
 sys.exit(os.waitstatus_to_exitcode(status))
 PY
     both() { "$python" "$T/on_a_terminal.py" "$@" </dev/null; }
