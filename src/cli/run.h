@@ -63,6 +63,10 @@ bool pl_run_machine(struct pl_running *r);
 /* May it run? False: refused, with the nearest settings in r->reliefs. */
 bool pl_run_admits(struct pl_running *r);
 
+/* Host memory the command took at most: its own, and the mapped weights it was predicted to read.
+ */
+struct pl_quantity pl_run_measured(const struct pl_running *r);
+
 /* src/cli/run_end.c: why it died: the kernel's and the group's word first, then its own. */
 void pl_run_explain(struct pl_running *r);
 /* Stores what was measured; silent when there is no ledger. */

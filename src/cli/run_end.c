@@ -208,7 +208,7 @@ void pl_run_remember(struct pl_running *r)
         (void)PL_FMT(run.error, "%s", pl_oom_class_name(r->oom.class));
     for (int i = 0; i < PL_PARTS; i++)
         run.measured[i] = PL_QUANTITY_UNKNOWN("not told apart");
-    if (r->has_forecast) {
+    if (r->has_forecast && ok) { /* what ended early is no measure of a forecast */
         run.predicted = r->forecast.footprint;
         (void)PL_FMT(run.flags, "%s", r->forecast.flags);
         (void)PL_FMT(run.arch, "%s", r->model->arch);
@@ -217,8 +217,7 @@ void pl_run_remember(struct pl_running *r)
     }
     run.peak = w->peak;
     run.steady = w->peak;
-    run.measured_total = pl_exact(w->peak_memory, PL_SOURCE_MEASURED,
-                                  "most of RssAnon + RssShmem of the command's processes");
+    run.measured_total = pl_run_measured(r);
     (void)pl_ledger_add_run(l, &run, NULL);
     l = pl_ledger_close(l);
 }

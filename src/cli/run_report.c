@@ -27,9 +27,7 @@ void pl_run_quote(const char *const *argv, struct pl_str *out)
     }
 }
 
-/* Host memory the command took at most: its own, and the mapped weights it was predicted to read.
- */
-static struct pl_quantity pl_run_measured(const struct pl_running *r)
+struct pl_quantity pl_run_measured(const struct pl_running *r)
 {
     uint64_t peak = r->wrapped.peak_memory, hot = 0;
     if (r->has_forecast && r->forecast.footprint.n_pool > 0) {
