@@ -145,7 +145,8 @@ static void pl_run_explanation(struct pl_running *r)
                                     r->has_forecast ? &r->forecast.footprint : NULL, object);
         w.object = object;
     }
-    if (r->has_forecast && r->reliefs.n == 0 && pl_oom_is_memory(r->oom.class))
+    if (r->has_forecast && r->command.other == NULL && r->reliefs.n == 0 &&
+        pl_oom_is_memory(r->oom.class))
         (void)pl_relief_find(&r->forecast, NULL, 0, &r->reliefs, NULL);
     pl_str_init(&out, 65536);
     pl_why_text(&w, false, &out);
@@ -193,7 +194,7 @@ static int pl_run_fall_back(struct pl_running *r, const char *how, struct pl_err
     static struct pl_ladder ladder;
     int rc = 0;
     if (pl_streq(how, "auto")) {
-        if (r->has_forecast && r->reliefs.n == 0)
+        if (r->has_forecast && r->command.other == NULL && r->reliefs.n == 0)
             (void)pl_relief_find(&r->forecast, NULL, 0, &r->reliefs, NULL);
         pl_ladder_builtin(r, &ladder);
     } else {

@@ -66,10 +66,11 @@ static void pl_run_model(struct pl_running *r)
 {
     const struct pl_command *c = &r->command;
     const char *spec = pl_cli_opt(r->cli, "model")->text;
-    const struct pl_open_options how = {.offline = true};
+    /* of a catalogue name other engines load the checkpoint itself */
+    const struct pl_open_options how = {.offline = true, .quant = c->other != NULL ? "bf16" : NULL};
     char ollama[PL_RUN_TEXT_MAX];
     if (spec == NULL)
-        spec = c->model;
+        spec = c->mounted[0] != '\0' ? c->mounted : c->model;
     if (spec == NULL || r->command.row == NULL)
         return;
     if (pl_streq(c->row->engine, "ollama") && !pl_starts(spec, "ollama:")) {
@@ -77,7 +78,8 @@ static void pl_run_model(struct pl_running *r)
             return;
         spec = ollama;
     }
-    if (!pl_streq(c->row->engine, "llama.cpp") && !pl_streq(c->row->engine, "ollama"))
+    if (c->other == NULL && !pl_streq(c->row->engine, "llama.cpp") &&
+        !pl_streq(c->row->engine, "ollama"))
         return;
     struct pl_err soft = {0};
     if (pl_streq(c->row->engine, "llama.cpp") && spec == c->model && access(spec, R_OK) != 0)
@@ -91,8 +93,12 @@ static void pl_run_forecast(struct pl_running *r)
     struct pl_err soft = {0};
     if (r->model == NULL)
         return;
-    r->has_forecast = pl_forecast_make(r->model, &r->command.settings, &r->machine, NULL, NULL,
-                                       r->ledger, &r->forecast, &soft) == 0;
+    const struct pl_command *c = &r->command;
+    int rc = c->other != NULL ? pl_forecast_engine(c->other, r->model, &c->values, &r->machine,
+                                                   &r->forecast, &soft)
+                              : pl_forecast_make(r->model, &c->settings, &r->machine, NULL, NULL,
+                                                 r->ledger, &r->forecast, &soft);
+    r->has_forecast = rc == 0;
     if (r->has_forecast && r->forecast.footprint.n_pool > 0)
         r->predicted = r->forecast.footprint.pool[0].peak;
 }
@@ -155,7 +161,8 @@ bool pl_run_admits(struct pl_running *r)
     if (r->has_forecast) {
         if (r->forecast.judgement.verdict != PL_VERDICT_DOES_NOT_FIT)
             return true;
-        (void)pl_relief_find(&r->forecast, NULL, 0, &r->reliefs, NULL);
+        if (r->command.other == NULL)
+            (void)pl_relief_find(&r->forecast, NULL, 0, &r->reliefs, NULL);
         return false;
     }
     return !pl_known(r->predicted) || ram == NULL || !pl_known(ram->available) ||

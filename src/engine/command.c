@@ -1,6 +1,7 @@
 #include "engine/command.h"
 
 #include "base/str.h"
+#include "engine/engine.h"
 #include "engine/llamacpp/environment.h"
 #include "engine/llamacpp/settings.h"
 
@@ -107,6 +108,53 @@ static void pl_command_named(struct pl_command *c, int argc, char *const *argv, 
     }
 }
 
+/* An engine with a flag table: what it knows is taken, the rest is the server's own affair. */
+static void pl_command_other(struct pl_command *c, int argc, char *const *argv)
+{
+    c->other = pl_engine_named(c->row->engine);
+    if (c->other == NULL || c->other->settings == NULL) {
+        c->other = NULL;
+        return;
+    }
+    pl_settings_start(&c->values, c->other->settings);
+    for (int i = c->first; i < argc;) {
+        struct pl_err soft = {0};
+        int used = argv[i][0] == '-' ? pl_settings_take(&c->values, argc - i, argv + i, &soft) : 0;
+        if (used <= 0 && argv[i][0] == '-' && c->n_unknown < PL_COMMAND_UNKNOWN_MAX)
+            c->unknown[c->n_unknown++] = argv[i];
+        i += used > 0 ? used : 1;
+    }
+}
+
+/* "docker run ... IMAGE words": of an image of llama.cpp the words are its server's own, and the
+ * model lies where a volume says. */
+static int pl_command_container(struct pl_command *c, int argc, char *const *argv,
+                                struct pl_err *err)
+{
+    static const char server[] = "llama-server";
+    int image = c->first;
+    c->elsewhere = true;
+    while (image < argc && strstr(argv[image], "llama.cpp") == NULL)
+        image++;
+    if (c->first >= argc || !pl_streq(argv[c->first], "run") || image >= argc)
+        return 0;
+    int options = c->first;
+    c->row = pl_command_row(server);
+    c->first = image + 1;
+    int rc = pl_command_llamacpp(c, argc, argv, err);
+    for (int i = options; rc == 0 && c->model != NULL && i + 1 < image; i++) {
+        const char *from = argv[i + 1], *to = strchr(from, ':');
+        if ((!pl_streq(argv[i], "-v") && !pl_streq(argv[i], "--volume")) || to == NULL)
+            continue;
+        size_t n = strcspn(to + 1, ":");
+        if (strncmp(c->model, to + 1, n) == 0 && (c->model[n] == '/' || (n > 0 && to[n] == '/')) &&
+            !pl_fmt(c->mounted, sizeof(c->mounted), "%.*s%s%s", (int)(to - from), from,
+                    c->model[n] == '/' ? "" : "/", c->model + n))
+            c->mounted[0] = '\0';
+    }
+    return rc;
+}
+
 int pl_command_read(int argc, char *const *argv, struct pl_command *ret, struct pl_err *err)
 {
     *ret = (struct pl_command){.model_word = -1};
@@ -119,13 +167,16 @@ int pl_command_read(int argc, char *const *argv, struct pl_command *ret, struct 
         return 0;
     if (pl_streq(ret->row->engine, "llama.cpp"))
         return pl_command_llamacpp(ret, argc, argv, err);
+    if (pl_streq(ret->row->engine, "docker"))
+        return pl_command_container(ret, argc, argv, err);
+    pl_command_other(ret, argc, argv);
     for (int i = ret->first; ret->row->model_flags != NULL && i < argc; i++)
         (void)pl_command_model(ret, argc, argv, i);
     if (pl_streq(ret->row->engine, "vllm"))
         pl_command_named(ret, argc, argv, "serve");
     if (pl_streq(ret->row->engine, "ollama"))
         pl_command_named(ret, argc, argv, "run");
-    ret->elsewhere = pl_streq(ret->row->engine, "ollama") || pl_streq(ret->row->program, "docker");
+    ret->elsewhere = pl_streq(ret->row->engine, "ollama");
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #define PL_ENGINE_COMMAND_H
 
 #include "base/err.h"
+#include "domain/setting_table.h"
 #include "domain/settings.h"
 
 #include <stdbool.h>
@@ -11,6 +12,9 @@
 
 #define PL_COMMAND_WORDS_MAX 1024
 #define PL_COMMAND_UNKNOWN_MAX 8
+#define PL_COMMAND_PATH_MAX 1024
+
+struct pl_engine;
 
 /* A row of data/commands.tsv. */
 struct pl_command_row {
@@ -18,13 +22,16 @@ struct pl_command_row {
 };
 
 struct pl_command {
-    const struct pl_command_row *row;            /* NULL: not a program we know */
-    int program;                                 /* index of its word */
-    int first;                                   /* of its own arguments */
-    const char *model;                           /* borrowed; NULL = none named */
-    int model_word;                              /* index of that word; -1 = none */
-    bool model_inside;                           /* "--model=PATH": the word holds flag and path */
-    struct pl_settings settings;                 /* of llama.cpp's programs */
+    const struct pl_command_row *row; /* NULL: not a program we know */
+    int program;                      /* index of its word */
+    int first;                        /* of its own arguments */
+    const char *model;                /* borrowed; NULL = none named */
+    int model_word;                   /* index of that word; -1 = none */
+    bool model_inside;                /* "--model=PATH": the word holds flag and path */
+    struct pl_settings settings;      /* of llama.cpp's programs */
+    const struct pl_engine *other;   /* vLLM, whisper.cpp: an engine with a flag table; else NULL */
+    struct pl_setting_values values; /* its flags */
+    char mounted[PL_COMMAND_PATH_MAX]; /* of a container: the model's path outside; "" = the same */
     const char *unknown[PL_COMMAND_UNKNOWN_MAX]; /* its flags that were passed over */
     uint32_t n_unknown;
     bool elsewhere; /* its memory is held by another process: a daemon */

@@ -112,6 +112,31 @@ run "$PLIMSOLL" run --ceiling ram=30MiB -- bash "$T/hog.sh" 100
 is "what took more the last time is refused: 125" "$status" 125
 like "the figures are said" "$err" 'took [0-9.]+ MiB the last time, 30.0 MiB is available'
 
+# --- recognised by their own flags: nothing is run, so no engine is needed
+mkdir "$T/bin" "$T/models"
+for p in llama-server vllm whisper-server docker; do
+    printf '#!/bin/sh\necho ran\n' >"$T/bin/$p"
+    chmod +x "$T/bin/$p"
+done
+ok "a ghost of 8B" "$PLIMSOLL" ghost qwen3-8b:q4_k_m -o "$T/models/big.gguf"
+refuses() { # NAME WHAT WORDS...: below a ceiling of 2 GiB
+    local name=$1 what=$2
+    shift 2
+    run "$PLIMSOLL" run --no-ledger --ceiling ram=2GiB -- "$@"
+    is "$name: refused" "$status" 125
+    like "$name: $what" "$err" "$what"
+}
+refuses "llama-server" 'ram: needs .* 2.00 GiB available' "$T/bin/llama-server" -m "$T/models/big.gguf" -c 8192
+refuses "behind env and nice" 'ram: needs' env A=b nice "$T/bin/llama-server" --model="$T/models/big.gguf"
+refuses "docker run of llama.cpp, through its volume" 'ram: needs' "$T/bin/docker" run --rm -v "$T/models:/m" \
+    ghcr.io/ggml-org/llama.cpp:server -m /m/big.gguf -c 4096
+run "$PLIMSOLL" run --no-ledger -q -- "$T/bin/llama-server" -m "$T/models/none.gguf"
+is "a model that is not here is the engine's affair" "$out" ran
+run "$PLIMSOLL" run --no-ledger -q --force --ceiling ram=2GiB -- "$T/bin/llama-server" -m "$T/models/big.gguf"
+is "--force" "$out" ran
+run "$PLIMSOLL" run --no-ledger -q -- "$T/bin/vllm" serve Qwen/Qwen3-8B --max-model-len 8192
+like "vllm serve: judged, or run where nothing is known against it" "$status $out" '^(0 ran|125 )'
+
 # --- a log for why, and bad ladders
 export XDG_STATE_HOME=$T/state
 run "$PLIMSOLL" run --no-ledger -- sh -c 'echo "CUDA out of memory. Tried to allocate 1.00 GiB" >&2; exit 1'
