@@ -30,7 +30,7 @@ sides() {
     ok "$name: some were checked ($n)" test "$n" -gt 0
 }
 every=7
-[ "${PLIMSOLL_FULL:-}" = 1 ] && every=1
+[ "${PLIMSOLL_FULL:-0}" -ge 1 ] && every=1
 contexts='[.options[] | select(.max_ctx.value > 0)] | to_entries[] | select(.key % '$every' == 0) | .value | ["\($m):\(.quant)", .flags, (if .max_ctx.does_not_fit then "-c \(.max_ctx.does_not_fit)" else "null" end)] | @tsv'
 for model in qwen3-8b gemma-3-4b qwen3-30b-a3b; do
     "$PLIMSOLL" fit "$model" --max-ctx --machine "$T/12.json" --json >"$T/fit"

@@ -9,7 +9,7 @@ settings=(
     "-c 65536 -np 4 -kvu -ub 64"
     "-c 32768 -np 2 -fa off"
 )
-if [ "${PLIMSOLL_FULL:-0}" = 1 ]; then
+if [ "${PLIMSOLL_FULL:-0}" -ge 1 ]; then
     settings+=(
         "-c 4096 -np 1 -ub 256"
         "-c 65536 -np 1 -ctk f32 -ctv f32"

@@ -12,7 +12,7 @@ settings=(
     "-c 65536 -np 1"
     "-c 100000 -np 3 -ctk q8_0 -ctv q8_0 -ub 64"
 )
-if [ "${PLIMSOLL_FULL:-0}" = 1 ]; then
+if [ "${PLIMSOLL_FULL:-0}" -ge 1 ]; then
     settings+=(
         "-c 65536 -np 4 -ub 2048"
         "-c 65536 -np 64"

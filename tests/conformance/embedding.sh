@@ -13,7 +13,7 @@ settings=(
     "--embedding --pooling mean -c 8192 -np 1 -ub 2048 -b 4096"
     "--rerank -c 2048"
 )
-if [ "${PLIMSOLL_FULL:-0}" = 1 ]; then
+if [ "${PLIMSOLL_FULL:-0}" -ge 1 ]; then
     models+=" nomic-embed-text-v2-moe bge-m3 bge-large-en-v1.5 multilingual-e5-base
         snowflake-arctic-embed-m bge-reranker-v2-m3 e5-mistral-7b qwen3-embedding-4b"
     decoders+=" qwen3-dense gemma2-dense falcon-dense minicpm3-dense cogvlm-dense gpt2-dense lfm2-dense

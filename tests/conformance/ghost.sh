@@ -17,7 +17,7 @@ g=$T/g.gguf
 models="smollm2-135m qwen2.5-0.5b llama-3.2-1b deepseek-r1-distill-qwen-1.5b mistral-7b-v0.3 qwen3-8b
     mistral-small-24b-2501 llama-3.3-70b"
 mixes="Q8_0 Q6_K Q5_K_M Q4_K_M Q4_K_S Q4_0 Q3_K_L Q3_K_M Q2_K IQ4_XS IQ3_M IQ3_XS IQ2_M IQ1_M"
-if [ "${PLIMSOLL_FULL:-0}" = 1 ]; then
+if [ "${PLIMSOLL_FULL:-0}" -ge 1 ]; then
     models=$(awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next } $c["offered"] == 1 { print $1 }' \
         "$PLIMSOLL_SOURCE/data/models.tsv")
     # IQ3_XXS depends on whether an importance matrix is at hand, and here none is

@@ -14,7 +14,7 @@ settings=(
     "-c 131072 -np 8 -ctk q8_0 -ctv q8_0"
     "-c 8192 -np 4 -ctk q4_0 -ctv q4_0 -ub 2048"
 )
-if [ "${PLIMSOLL_FULL:-0}" = 1 ]; then
+if [ "${PLIMSOLL_FULL:-0}" -ge 1 ]; then
     models="smollm2-135m qwen2.5-0.5b qwen3-0.6b llama-3.2-1b qwen2.5-1.5b llama-3.2-3b qwen3-4b
         mistral-7b-v0.3 llama-3.1-8b qwen3-8b qwen3-14b mistral-small-24b-2501 qwen2.5-32b
         llama-3.3-70b"

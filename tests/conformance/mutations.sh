@@ -42,7 +42,7 @@ ask() {
             s=${settings[which % ${#settings[@]}]}
             # shellcheck disable=SC2086 # settings are words
             beside "$base.$number" "$ghost" $s
-            [ "${PLIMSOLL_FULL:-0}" = 1 ] || break
+            [ "${PLIMSOLL_FULL:-0}" -ge 1 ] || break
         done
     done
 }
@@ -50,7 +50,7 @@ ask() {
 archs=$T/archs
 mapfile -t rows < <(awk -F'\t' '!/^#/ { print $1 ":" $2 ":" n++ }' \
     "$PLIMSOLL_SOURCE/tests/conformance/mutations.tsv")
-if [ "${PLIMSOLL_FULL:-0}" != 1 ]; then
+if [ "${PLIMSOLL_FULL:-0}" -lt 1 ]; then
     few=()
     i=0
     for base in $sample; do

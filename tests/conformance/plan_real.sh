@@ -8,7 +8,7 @@ engine_command llama-server || skip_all "no engines folder (make engines)"
 command -v curl >/dev/null || skip_all "curl is not installed"
 export GGML_NO_BACKTRACE=1
 small=qwen2.5-0.5b large=llama-3.2-1b
-[ "${PLIMSOLL_FULL:-0}" = 1 ] && large=qwen2.5-1.5b
+[ "${PLIMSOLL_FULL:-0}" -ge 1 ] && large=qwen2.5-1.5b
 
 # filled, so that the engine's pages are real ones
 for m in "$small:q8_0" "$large:q4_k_m"; do

@@ -14,7 +14,7 @@ specs=(
     "qwen3vl_merger embd=384 ff=1434 heads=6 patch=16 image=768 stacks=3"
     "ultravox embd=384 ff=1536 heads=6 mel=80"
 )
-if [ "${PLIMSOLL_FULL:-0}" = 1 ]; then
+if [ "${PLIMSOLL_FULL:-0}" -ge 1 ]; then
     specs+=(
         "mlp" "gemma3" "idefics3" "lfm2" "janus_pro" "internvl" "pixtral merge=1" "pixtral merge=2"
         "qwen2vl_merger" "qwen2.5vl_merger" "qwen3vl_merger" "kimivl" "ultravox" "voxtral" "qwen2a"

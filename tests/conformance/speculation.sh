@@ -92,7 +92,7 @@ predicting() { # ARCH-FILE: $made is its path
 }
 files="qwen35-dense cohere2moe-moe deepseek2-moe"
 settings=("-c 8192 -np 2" "-c 16384 -np 1 -ub 128 -ctkd q8_0 -ctvd q8_0 --spec-draft-n-max 2")
-if [ "${PLIMSOLL_FULL:-0}" = 1 ]; then
+if [ "${PLIMSOLL_FULL:-0}" -ge 1 ]; then
     files+=" qwen35moe-moe deepseek32-moe glm-dsa-moe hy_v3-moe"
     settings+=("-c 4096 -np 3 -kvu --spec-draft-n-ubatch 64")
 fi

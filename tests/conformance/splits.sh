@@ -70,7 +70,7 @@ mkdir "$T/archs"
 engine_run test-llama-archs -o "$T/archs" >"$T/archs.log" 2>&1
 sample="llama-dense qwen3-dense gemma3-dense gpt-oss-moe glm4moe-moe gptneox-dense mpt-dense"
 every=0 # of the other files; PLIMSOLL_FULL=2 takes each
-[ "${PLIMSOLL_FULL:-0}" = 1 ] && every=6
+[ "${PLIMSOLL_FULL:-0}" -ge 1 ] && every=6
 [ "${PLIMSOLL_FULL:-0}" = 2 ] && every=1
 [ "$every" = 0 ] || sample+=" $(cd "$T/archs" && for f in *.gguf; do echo "${f%.gguf}"; done | awk -v n="$every" 'NR % n == 0')"
 for m in $sample; do check 2 "$T/archs/$m.gguf" -sm tensor -np 1 -ngl 99 -c 65536; done

@@ -38,7 +38,7 @@ ask() { # RECIPE...
 
 archs=$T/archs
 recipes=("$PLIMSOLL_SOURCE"/tests/conformance/spread/*.edit)
-if [ "${PLIMSOLL_FULL:-0}" != 1 ]; then
+if [ "${PLIMSOLL_FULL:-0}" -lt 1 ]; then
     recipes=()
     for name in $sample; do
         recipes+=("$PLIMSOLL_SOURCE/tests/conformance/spread/$name.edit")

@@ -33,7 +33,7 @@ same() { # MODEL FLAGS...
 }
 
 models="whisper-tiny whisper-tiny.en:q5_1 whisper-base:q8_0 whisper-small:q5_0"
-if [ "${PLIMSOLL_FULL:-}" = 1 ]; then
+if [ "${PLIMSOLL_FULL:-0}" -ge 1 ]; then
     models=
     for size in tiny tiny.en base base.en small small.en medium medium.en large-v2 large-v3 large-v3-turbo; do
         for type in f16 q4_0 q4_1 q5_0 q5_1 q8_0; do
@@ -88,7 +88,7 @@ if command -v curl >/dev/null; then
     serve whisper-tiny -nfa
     serve whisper-tiny -ac 512
     serve whisper-base:q8_0 -bo 5
-    [ "${PLIMSOLL_FULL:-}" = 1 ] && serve whisper-small:q5_0 -bs 8 && serve whisper-small
+    [ "${PLIMSOLL_FULL:-0}" -ge 1 ] && serve whisper-small:q5_0 -bs 8 && serve whisper-small
 else
     skip "the server" "curl is not installed"
 fi

@@ -65,7 +65,7 @@ ok "undisturbed: no engine is left" no_engine
 
 # 1. kill -9 at moments spread over the whole run, the ghost and the ledger there or not
 rounds=10
-[ "${PLIMSOLL_FULL:-0}" = 1 ] && rounds=60
+[ "${PLIMSOLL_FULL:-0}" -ge 1 ] && rounds=60
 left_engine='' left_ledger='' left_ghost='' killed=0
 for i in $(seq "$rounds"); do
     [ $((i % 3)) -eq 0 ] && rm -rf "$ghosts"
