@@ -22,10 +22,11 @@ static bool read_log(const char *text, size_t len, size_t piece, struct pl_oom *
         pl_whylog_feed(l, text + at, len - at < piece ? len - at : piece);
     pl_whylog_end(l);
     const struct pl_oom *o = pl_whylog_failure(l);
+    bool told = o != NULL && o->class != PL_OOM_UNKNOWN;
     if (o != NULL)
         *ret = *o;
     l = pl_whylog_free(l);
-    return o != NULL && o->class != PL_OOM_UNKNOWN;
+    return told;
 }
 
 static struct pl_oom of(const char *text)
