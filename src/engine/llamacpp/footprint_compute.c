@@ -80,7 +80,7 @@ struct pl_quantity pl_llamacpp_compute_usual(const struct pl_net *net, const str
     bool sparse = s.high > 0;
     uint64_t low = pl_add_sat(usual / 20 *
                                   (sparse            ? 7
-                                   : pl_encodes(net) ? 10
+                                   : pl_encodes(net) ? 5
                                                      : 13),
                               pl_mul_sat(tenth, s.low));
     uint64_t likely = pl_add_sat(usual, pl_mul_sat(tenth, s.likely));
@@ -92,10 +92,13 @@ struct pl_quantity pl_llamacpp_compute_usual(const struct pl_net *net, const str
     high = pl_add_sat(high, pl_mul_sat(3, lightning));
     if (high >= UINT64_MAX / 4)
         return PL_QUANTITY_UNKNOWN("the compute buffer of this batch is beyond any memory");
-    return pl_between(low, likely, high, PL_SOURCE_ASSUMED,
-                      sparse ? "this graph is not followed: as usual, and what choosing cells took "
-                               "on small files of its kind"
-                             : "this graph is not followed: as usual, which missed by up to 44 %");
+    return pl_between(
+        low, likely, high, PL_SOURCE_ASSUMED,
+        sparse ? "this graph is not followed: as usual, and what choosing cells took "
+                 "on small files of its kind"
+        : pl_encodes(net)
+            ? "this graph is not followed: as usual, which an encoder missed by up to 70 %"
+            : "this graph is not followed: as usual, which missed by up to 44 %");
 }
 
 /* Where a draft may be taken back, the states after each of the last tokens are written too: at
