@@ -123,6 +123,11 @@ struct pl_quantity pl_llamacpp_compute(const struct pl_model *m, const struct pl
         return pl_llamacpp_compute_usual(net, r);
     if (r->n_rollback > 0)
         return pl_with_snapshots(net, r, c.bytes + c.loose, version_known);
+    if (pl_sparse_of(net).high > 0)
+        return pl_between(c.bytes - c.bytes / 10 * 3, c.bytes,
+                          pl_add_sat(c.bytes, c.bytes / 8 + c.loose), PL_SOURCE_DERIVED,
+                          "graph allocation followed; of attention to chosen cells it was up to "
+                          "22 % too large in changed geometries");
     if (version_known && c.loose > 0)
         return pl_between(c.bytes, c.bytes, pl_add_sat(c.bytes, c.loose), PL_SOURCE_DERIVED,
                           "graph allocation followed, llama.cpp " PL_LLAMACPP_PROVED
