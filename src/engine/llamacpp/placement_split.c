@@ -24,7 +24,7 @@ static const char *const pl_unshared[] = {
     "mamba2",         "jamba",         "falcon-h1", "olmo2",    "olmoe",      "deepseek2",
     "deepseek32",     "deepseek4",     "glm-dsa",   "bitnet",   "t5",         "nemotron_h",
     "nemotron_h_moe", "granitehybrid", "lfm2",      "lfm2moe",  "minimax-m2", "minimax-m3",
-    "mistral4",       "kimi-linear",   "qwen3tts"};
+    "mistral4",       "kimi-linear",   "qwen3tts",  "hy_v4"};
 
 static int pl_split_refused(struct pl_err *err, const char *why, const char *name)
 {
@@ -49,6 +49,8 @@ static int pl_split_tensor(const struct pl_net *net, const struct pl_settings *s
     }
     if (s->flash_attn == PL_OFF)
         return pl_split_refused(err, "tensor: not with", "-fa off");
+    if (pl_streq(net->arch->name, "k2-horizon")) /* src/models/k2-horizon.cpp, attn_v_exps */
+        return pl_split_cannot(err, "how -sm tensor shares experts among the values");
     for (uint32_t il = 0; il < net->n_layer_all; il++) {
         if (net->layer[il].n_state > 0 || net->layer[il].n_indexer > 0 || net->mla)
             return pl_split_cannot(err, "how -sm tensor shares recurrent states, or compressed "
