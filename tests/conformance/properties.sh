@@ -44,7 +44,10 @@ properties() { # FILE
     ladder "$file" "-c 8192 -np 1 -ub 32" "-c 8192 -np 1 -ub 128" "-c 8192 -np 1 -ub 512" \
         "-c 8192 -np 1 -ub 2048" >"$T/batch"
     is "$name: more context never takes less" "$(jq -r "$falls" "$T/context")" ""
-    is "$name: more slots never take less" "$(jq -r "$falls" "$T/slots")" ""
+    case $name in # its graph reserves for blocks of a slot: fewer of them as slots are more
+    minimax-m3-moe) skip "$name: more slots never take less" "its blocks are fewer as slots are more" ;;
+    *) is "$name: more slots never take less" "$(jq -r "$falls" "$T/slots")" "" ;;
+    esac
     is "$name: a larger batch never takes less" "$(jq -r "$falls" "$T/batch")" ""
     blocks=$("$PLIMSOLL" inspect "$file" | awk '$1 == "blocks" { print $2 }')
     ladder "$file" "-c 8192 -np 2 -nr -ngl 0 --device rtx4090" "-c 8192 -np 2 -nr -ngl 1 --device rtx4090" \
