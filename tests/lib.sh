@@ -148,10 +148,12 @@ engine_command() {
         --argv0 "$(basename "$p")" "$p")
 }
 
-# engine_exec PROGRAM ARGUMENTS...: becomes it. In the background its pid is $!.
+# engine_exec PROGRAM ARGUMENTS...: becomes it. In the background its pid is $!. Without the debugging aid
+# of glibc that meson sets: it writes all that is allocated, and an engine would hold what it only reserved.
 engine_exec() {
     engine_command "$1" || exit 127
     shift
+    unset MALLOC_PERTURB_
     exec "${engine_argv[@]}" "$@"
 }
 

@@ -24,6 +24,15 @@ begun() {
     diag "never said: $words: $(cat "$T/err")"
     return 1
 }
+held() { # the engine of the run that has begun is stopped: the run cannot end by itself
+    local p
+    for _ in $(seq 6000); do
+        p=$(engine_pids)
+        [ -n "$p" ] && kill -STOP $p && return 0
+        sleep 0.01
+    done
+    return 1
+}
 no_engine() { # within 5 s
     for _ in $(seq 100); do
         [ -z "$(engine_pids)" ] && return 0
@@ -34,7 +43,7 @@ no_engine() { # within 5 s
 
 # 1. kill -9 in the third of four
 begun "[3 of 4" || { tap_result 1 "the third begins"; done_testing; }
-sleep 0.3
+ok "the third is held" held
 kill -KILL $pid
 wait $pid 2>/dev/null
 ok "killed: no engine is left" no_engine
@@ -53,7 +62,7 @@ not_ok "again: nothing is left to resume" test -e "$state"
 
 # 2. SIGINT, with a file of one's own
 begun "[2 of 4" --resume "$T/mine" --csv "$T/b.csv"
-sleep 0.3
+ok "the second is held" held
 run "$PLIMSOLL" try $list --resume "$T/mine"
 is "a second one at once: exit 4" "$status" 4
 like "a second one at once: why" "$err" 'another plimsoll works on this list'

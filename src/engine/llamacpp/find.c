@@ -350,9 +350,13 @@ size_t pl_llamacpp_words(const struct pl_install *in, const char *program,
 
 void pl_llamacpp_env(const struct pl_install *in, struct pl_install_env *ret)
 {
-    static const char *const own[] = {"LLAMA_ARG_", "LLAMA_LOG_", "LLAMA_API_KEY=", NULL};
+    // MALLOC_PERTURB_ (mallopt(3), M_PERTURB) writes all that is allocated: what an engine only
+    // reserves would count as held
+    static const char *const own[] = {"LLAMA_ARG_", "LLAMA_LOG_",
+                                      "LLAMA_API_KEY=", "MALLOC_PERTURB_=", NULL};
     static const char *const foreign[] = {
-        "LLAMA_ARG_", "LLAMA_LOG_", "LLAMA_API_KEY=", "LD_LIBRARY_PATH=", "LD_PRELOAD=", NULL};
+        "LLAMA_ARG_",  "LLAMA_LOG_", "LLAMA_API_KEY=", "MALLOC_PERTURB_=", "LD_LIBRARY_PATH=",
+        "LD_PRELOAD=", NULL};
     ret->env[0] = ret->env[1] = NULL;
     ret->drop = in->folder ? foreign : own;
     if (in->backend_path[0] != '\0' &&
