@@ -3,9 +3,9 @@
 #include "base/str.h"
 #include "model/gguf.h"
 #include "sys/file.h"
+#include "sys/xdg.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,15 +15,11 @@
 
 static int pl_ghost_cache_dir(const char *dir, char out[PL_CACHE_PATH_MAX], struct pl_err *err)
 {
-    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    bool fits = true;
+    int rc = dir == NULL ? pl_xdg_path(out, PL_CACHE_PATH_MAX, PL_XDG_CACHE, "plimsoll/ghosts") : 0;
+    bool fits = rc == 0;
     if (dir != NULL)
         fits = pl_fmt(out, PL_CACHE_PATH_MAX, "%s", dir);
-    else if (xdg != NULL && xdg[0] == '/')
-        fits = pl_fmt(out, PL_CACHE_PATH_MAX, "%s/plimsoll/ghosts", xdg);
-    else if (home != NULL && home[0] == '/')
-        fits = pl_fmt(out, PL_CACHE_PATH_MAX, "%s/.cache/plimsoll/ghosts", home);
-    else
+    else if (rc == -ENOENT)
         fits = pl_fmt(out, PL_CACHE_PATH_MAX, PL_CACHE_TMP "%u", (unsigned)getuid());
     if (!fits)
         return pl_fail(err, -ENAMETOOLONG, "the path of the ghost folder is too long");

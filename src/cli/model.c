@@ -4,6 +4,7 @@
 #include "model/catalogue_file.h"
 #include "model/open.h"
 #include "sys/file.h"
+#include "sys/xdg.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -41,12 +42,7 @@ static int pl_cli_rows(const char *path, struct pl_err *err)
 static int pl_cli_rows_of_home(struct pl_err *err)
 {
     char path[PL_ROWS_PATH_MAX];
-    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-    bool whole = false;
-    if (config != NULL && config[0] == '/') /* the XDG rules tell to ignore relative ones */
-        whole = PL_FMT(path, "%s/plimsoll/models.tsv", config);
-    else if (home != NULL && home[0] == '/')
-        whole = PL_FMT(path, "%s/.config/plimsoll/models.tsv", home);
+    bool whole = pl_xdg_path(path, sizeof(path), PL_XDG_CONFIG, "plimsoll/models.tsv") == 0;
     return whole && access(path, F_OK) == 0 ? pl_cli_rows(path, err) : 0;
 }
 

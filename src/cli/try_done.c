@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "sys/file.h"
+#include "sys/xdg.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,11 +18,7 @@
 
 bool pl_done_path(const char *id, char out[PL_DONE_PATH_MAX])
 {
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    if (state != NULL && state[0] == '/')
-        return pl_fmt(out, PL_DONE_PATH_MAX, "%s/plimsoll/trials/%.32s", state, id);
-    return home != NULL && home[0] == '/' &&
-           pl_fmt(out, PL_DONE_PATH_MAX, "%s/.local/state/plimsoll/trials/%.32s", home, id);
+    return pl_xdg_path(out, PL_DONE_PATH_MAX, PL_XDG_STATE, "plimsoll/trials/%.32s", id) == 0;
 }
 
 static int pl_done_fail(const struct pl_done *d, const char *what, int code, struct pl_err *err)

@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "sys/file.h"
+#include "sys/xdg.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,24 +20,20 @@ static const char *pl_environment(const char *name)
 int pl_ledger_default_path(char out[PL_LEDGER_PATH_MAX], struct pl_err *err)
 {
     const char *own = pl_environment("PLIMSOLL_LEDGER");
-    const char *data = pl_environment("XDG_DATA_HOME");
-    const char *home = pl_environment("HOME");
-    bool whole;
-    if (own != NULL)
-        whole = pl_fmt(out, PL_LEDGER_PATH_MAX, "%s", own);
-    else if (data != NULL && data[0] == '/') /* the XDG rules tell to ignore relative ones */
-        whole = pl_fmt(out, PL_LEDGER_PATH_MAX, "%s/plimsoll/ledger.db", data);
-    else if (home != NULL && home[0] == '/')
-        whole = pl_fmt(out, PL_LEDGER_PATH_MAX, "%s/.local/share/plimsoll/ledger.db", home);
-    else {
-        (void)pl_fail(err, -ENOENT, "no place for the ledger is known: HOME is not %s",
-                      home == NULL ? "set" : "a whole path");
+    int rc = 0;
+    if (own == NULL)
+        rc = pl_xdg_path(out, PL_LEDGER_PATH_MAX, PL_XDG_DATA, "plimsoll/ledger.db");
+    else if (!pl_fmt(out, PL_LEDGER_PATH_MAX, "%s", own))
+        rc = -ENAMETOOLONG;
+    if (rc == -ENOENT) {
+        (void)pl_fail(err, rc, "no place for the ledger is known: HOME is not %s",
+                      pl_environment("HOME") == NULL ? "set" : "a whole path");
         (void)pl_hint(err, "set PLIMSOLL_LEDGER to a file");
-        return pl_exit_as(err, -ENOENT, PL_EXIT_ENVIRONMENT);
+        return pl_exit_as(err, rc, PL_EXIT_ENVIRONMENT);
     }
-    if (!whole) {
+    if (rc < 0) {
         out[0] = '\0';
-        return pl_fail(err, -ENAMETOOLONG, "the path of the ledger is too long");
+        return pl_fail(err, rc, "the path of the ledger is too long");
     }
     return 0;
 }

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "machine/machine_file_impl.h"
 #include "sys/file.h"
+#include "sys/xdg.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -32,17 +33,12 @@ static int pl_registry_file(const char *name, const char *ending, char out[PL_PA
                             struct pl_err *err)
 {
     static const char dir[] = "plimsoll/machines";
-    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-    bool whole = false;
-    if (data != NULL && data[0] == '/') /* the XDG rules tell to ignore relative ones */
-        whole = pl_fmt(out, PL_PATH_TEXT_MAX, "%s/%s/%s%s", data, dir, name, ending);
-    else if (home != NULL && home[0] == '/')
-        whole = pl_fmt(out, PL_PATH_TEXT_MAX, "%s/.local/share/%s/%s%s", home, dir, name, ending);
-    else {
-        (void)pl_fail(err, -ENOENT, "no place for machines is known: HOME is not a whole path");
-        return pl_exit_as(err, -ENOENT, PL_EXIT_ENVIRONMENT);
+    int rc = pl_xdg_path(out, PL_PATH_TEXT_MAX, PL_XDG_DATA, "%s/%s%s", dir, name, ending);
+    if (rc == -ENOENT) {
+        (void)pl_fail(err, rc, "no place for machines is known: HOME is not a whole path");
+        return pl_exit_as(err, rc, PL_EXIT_ENVIRONMENT);
     }
-    return whole ? 0 : pl_fail(err, -ENAMETOOLONG, "the path of the machines is too long");
+    return rc == 0 ? 0 : pl_fail(err, rc, "the path of the machines is too long");
 }
 
 int pl_registry_path(const char *name, char out[PL_PATH_TEXT_MAX], struct pl_err *err)

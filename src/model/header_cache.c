@@ -6,6 +6,7 @@
 #include "sys/file.h"
 #include "sys/newfile.h"
 #include "sys/url.h"
+#include "sys/xdg.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,10 +18,7 @@
 
 bool pl_cache_folder(const char *sub, char *out, size_t size)
 {
-    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (xdg != NULL && xdg[0] == '/')
-        return pl_fmt(out, size, "%s/plimsoll/%s", xdg, sub);
-    return home != NULL && home[0] == '/' && pl_fmt(out, size, "%s/.cache/plimsoll/%s", home, sub);
+    return pl_xdg_path(out, size, PL_XDG_CACHE, "plimsoll/%s", sub) == 0;
 }
 
 static bool pl_header_paths(const char *dir, const char *url, char gguf[PL_HEADER_CACHE_PATH_MAX],

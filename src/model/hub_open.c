@@ -10,6 +10,7 @@
 #include "model/safetensors.h"
 #include "sys/file.h"
 #include "sys/newfile.h"
+#include "sys/xdg.h"
 
 #include <errno.h>
 #include <fts.h>
@@ -37,14 +38,11 @@ bool pl_hub_spec(const char *spec, struct pl_hub_spec *ret)
 bool pl_hub_cache(char *out, size_t size)
 {
     const char *own = getenv("HF_HUB_CACHE"), *hub = getenv("HF_HOME");
-    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     if (own != NULL && own[0] != '\0')
         return pl_fmt(out, size, "%s", own);
     if (hub != NULL && hub[0] != '\0')
         return pl_fmt(out, size, "%s/hub", hub);
-    if (xdg != NULL && xdg[0] == '/')
-        return pl_fmt(out, size, "%s/huggingface/hub", xdg);
-    return home != NULL && home[0] == '/' && pl_fmt(out, size, "%s/.cache/huggingface/hub", home);
+    return pl_xdg_path(out, size, PL_XDG_CACHE, "huggingface/hub") == 0;
 }
 
 /* The commit that refs/main names: the snapshot to use. */

@@ -5,6 +5,7 @@
 #include "model/ollama.h"
 #include "model/stores.h"
 #include "sys/file.h"
+#include "sys/xdg.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -167,11 +168,7 @@ static int pl_stores_ollama(struct pl_stores *s, struct pl_err *err)
 
 bool pl_stores_own(char *out, size_t size)
 {
-    const char *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-    if (xdg != NULL && xdg[0] == '/')
-        return pl_fmt(out, size, "%s/plimsoll/models", xdg);
-    return home != NULL && home[0] == '/' &&
-           pl_fmt(out, size, "%s/.local/share/plimsoll/models", home);
+    return pl_xdg_path(out, size, PL_XDG_DATA, "plimsoll/models") == 0;
 }
 
 int pl_stores_find(const char *folder, struct pl_stores *ret, struct pl_err *err)

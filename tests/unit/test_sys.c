@@ -9,6 +9,7 @@
 #include "sys/proc.h"
 #include "sys/psi.h"
 #include "sys/root.h"
+#include "sys/xdg.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -613,6 +614,43 @@ static void pressure(void **state)
     pl_tree_done(&t);
 }
 
+static void folders_of_the_user(void **state)
+{
+    (void)state;
+    static const struct {
+        enum pl_xdg kind;
+        const char *variable, *at_home;
+    } all[] = {
+        {PL_XDG_CACHE,  "XDG_CACHE_HOME",  "/home/x/.cache/a/b1"      },
+        {PL_XDG_CONFIG, "XDG_CONFIG_HOME", "/home/x/.config/a/b1"     },
+        {PL_XDG_DATA,   "XDG_DATA_HOME",   "/home/x/.local/share/a/b1"},
+        {PL_XDG_STATE,  "XDG_STATE_HOME",  "/home/x/.local/state/a/b1"},
+    };
+    char path[64], small[12];
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        assert_int_equal(setenv("HOME", "/home/x", 1), 0);
+        assert_int_equal(setenv(all[i].variable, "/base", 1), 0);
+        assert_int_equal(pl_xdg_path(path, sizeof(path), all[i].kind, "a/%s%d", "b", 1), 0);
+        assert_string_equal(path, "/base/a/b1");
+        /* the rules: a path that is not whole is ignored */
+        assert_int_equal(setenv(all[i].variable, "relative", 1), 0);
+        assert_int_equal(pl_xdg_path(path, sizeof(path), all[i].kind, "a/%s%d", "b", 1), 0);
+        assert_string_equal(path, all[i].at_home);
+        assert_int_equal(pl_xdg_path(small, sizeof(small), all[i].kind, "a"), -ENAMETOOLONG);
+        assert_string_equal(small, "");
+        assert_int_equal(setenv(all[i].variable, "/base", 1), 0);
+        assert_int_equal(pl_xdg_path(small, sizeof(small), all[i].kind, "%s", "123456"),
+                         -ENAMETOOLONG);
+        assert_string_equal(small, "");
+        assert_int_equal(unsetenv(all[i].variable), 0);
+        assert_int_equal(setenv("HOME", "home", 1), 0);
+        assert_int_equal(pl_xdg_path(path, sizeof(path), all[i].kind, "a"), -ENOENT);
+        assert_int_equal(unsetenv("HOME"), 0);
+        assert_int_equal(pl_xdg_path(path, sizeof(path), all[i].kind, "a"), -ENOENT);
+        assert_string_equal(path, "");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -636,6 +674,7 @@ int main(void)
         cmocka_unit_test(cpu_quotas),
         cmocka_unit_test(own_group_of_this_system),
         cmocka_unit_test(pressure),
+        cmocka_unit_test(folders_of_the_user),
     };
     return cmocka_run_group_tests_name("sys", tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "sys/spawn.h"
+#include "sys/xdg.h"
 
 #include <errno.h>
 #include <glob.h>
@@ -215,13 +216,7 @@ static bool pl_take_beside(struct pl_install *in)
 static bool pl_take_data(struct pl_install *in)
 {
     char path[PL_INSTALL_PATH_MAX];
-    const char *data = getenv("XDG_DATA_HOME");
-    const char *home = getenv("HOME");
-    bool named =
-        data != NULL && data[0] != '\0'
-            ? pl_fmt(path, sizeof(path), "%s/plimsoll/engines", data)
-            : home != NULL && pl_fmt(path, sizeof(path), "%s/.local/share/plimsoll/engines", home);
-    if (named && pl_take(in, path))
+    if (pl_xdg_path(path, sizeof(path), PL_XDG_DATA, "plimsoll/engines") == 0 && pl_take(in, path))
         return true;
     return pl_take(in, "/usr/local/share/plimsoll/engines");
 }
