@@ -19,17 +19,21 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *pl_cli_model_dir(char out[PL_PATH_TEXT_MAX])
+bool pl_cli_model_dir_own(char out[PL_PATH_TEXT_MAX])
 {
-    char real[PATH_MAX];
     const char *dir = getenv("PLIMSOLL_MODELS");
     const char *home = getenv("HOME");
     if (dir != NULL && dir[0] != '\0' && pl_fmt(out, PL_PATH_TEXT_MAX, "%s", dir))
-        return out;
-    if (home != NULL && home[0] == '/' && pl_fmt(out, PL_PATH_TEXT_MAX, "%s/models", home) &&
-        access(out, F_OK) == 0)
-        return out;
-    (void)pl_fmt(out, PL_PATH_TEXT_MAX, "%s", realpath(".", real) != NULL ? real : ".");
+        return true;
+    return home != NULL && home[0] == '/' && pl_fmt(out, PL_PATH_TEXT_MAX, "%s/models", home) &&
+           access(out, F_OK) == 0;
+}
+
+const char *pl_cli_model_dir(char out[PL_PATH_TEXT_MAX])
+{
+    char real[PATH_MAX];
+    if (!pl_cli_model_dir_own(out))
+        (void)pl_fmt(out, PL_PATH_TEXT_MAX, "%s", realpath(".", real) != NULL ? real : ".");
     return out;
 }
 

@@ -8,6 +8,8 @@
 /* The folder models are kept in: $PLIMSOLL_MODELS, else ~/models when it exists, else the current
  * one. Returns out. */
 const char *pl_cli_model_dir(char out[PL_PATH_TEXT_MAX]);
+/* The same without the current one; false when there is neither. */
+bool pl_cli_model_dir_own(char out[PL_PATH_TEXT_MAX]);
 
 /* file (from --machine) names a machine file, or a capture (an archive or its folder); NULL
  * assesses this system, with the memory bandwidth the ledger remembers of it. struct pl_machine is

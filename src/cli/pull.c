@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 static int pl_pull_check(const struct pl_cli *cli, struct pl_err *err)
 {
@@ -35,13 +34,7 @@ static int pl_pull_check(const struct pl_cli *cli, struct pl_err *err)
 /* The folder for what no store is made for: the user's own when there is one, else ours. */
 static const char *pl_pull_others(char out[PL_PATH_TEXT_MAX])
 {
-    const char *own = getenv("PLIMSOLL_MODELS");
-    struct stat st;
-    (void)pl_cli_model_dir(out);
-    bool named = own != NULL && own[0] != '\0';
-    if (named || (!pl_streq(out, ".") && stat(out, &st) == 0))
-        return out;
-    if (!pl_stores_own(out, PL_PATH_TEXT_MAX))
+    if (!pl_cli_model_dir_own(out) && !pl_stores_own(out, PL_PATH_TEXT_MAX))
         (void)pl_fmt(out, PL_PATH_TEXT_MAX, ".");
     return out;
 }

@@ -46,6 +46,7 @@ valid_lines() { # every line of $out is of the schema
 pull() {
     : >"$log"
     run timeout 100 "$PLIMSOLL" pull "$@" --no-test
+    settled
 }
 parts() { find "$T" -path "$web" -prune -o \( -name '*.part' -o -name '*.state*' \) -print; }
 
@@ -182,6 +183,19 @@ pull qwen3-9b
 is "no such model: exit 2" "$status" 2
 pull "$web/big.gguf"
 is "a file that is here: exit 2" "$status" 2
+
+# --- an address, where PLIMSOLL_MODELS names no folder: never the current one
+mkdir "$T/user" "$T/elsewhere"
+of_user() {
+    (cd "$T/elsewhere" && env -u PLIMSOLL_MODELS -u XDG_DATA_HOME HOME="$T/user" \
+        timeout 100 "$PLIMSOLL" pull "$at/plain/big.gguf" --quiet --no-test)
+}
+is "an address: a folder of ours" "$(of_user)" "$T/user/.local/share/plimsoll/models/big.gguf"
+rm -rf "$T/user/.local"
+mkdir "$T/user/models"
+is "an address: ~/models, where it is" "$(of_user)" "$T/user/models/big.gguf"
+is "an address: nothing in the current folder" "$(ls -A "$T/elsewhere")" ""
+rm -rf "$T/user"
 
 # --- servers that behave, and those that do not: WAY EXIT WORDS-OF-OUT WORDS-OF-ERR
 address() { # WAY [ARGUMENTS]
