@@ -27,6 +27,12 @@ static inline void pl_sleep_ns(const struct pl_clock *c, uint64_t ns)
     c->sleep_ns(c->ctx, ns);
 }
 
+/* A user's number of seconds; at most some 146 years, so that a clock's reading can be added. */
+static inline uint64_t pl_seconds_ns(uint64_t seconds)
+{
+    return seconds < UINT64_MAX / 4 / PL_S_NS ? seconds * PL_S_NS : UINT64_MAX / 4;
+}
+
 /* UTC wall time as "2026-11-21T09:15:00Z" (20 characters and NUL). */
 #define PL_TIME_TEXT_MAX 24
 const char *pl_utc_text(int64_t unix_seconds, char out[PL_TIME_TEXT_MAX]);

@@ -325,7 +325,7 @@ int pl_try_measure(struct pl_try *t, struct pl_err *err)
         .predict_tokens = t->predict,
         .warmups = (uint32_t)t->warmups,
         .repeats = (uint32_t)t->repeats,
-        .ready_timeout_ns = pl_try_number(t->cli, "timeout", PL_TRY_TIMEOUT_S) * PL_S_NS,
+        .ready_timeout_ns = pl_seconds_ns(pl_try_number(t->cli, "timeout", PL_TRY_TIMEOUT_S)),
         .log_path = pl_cli_opt(t->cli, "log")->text,
         .stop = t->stop,
         .progress = pl_try_say,

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/checked.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/sha256.h"
 #include "base/sha256_hw.h"
@@ -11,6 +12,17 @@
 
 #include <errno.h>
 #include <string.h>
+
+static void seconds_do_not_wrap(void **state)
+{
+    (void)state;
+    assert_true(pl_seconds_ns(0) == 0);
+    assert_true(pl_seconds_ns(90) == 90 * PL_S_NS);
+    /* this many wrapped to 0.3 s */
+    uint64_t far = pl_seconds_ns(18446744074ull), now = pl_now_ns(pl_clock_real());
+    assert_true(far > 1000000000ull * PL_S_NS && now + far > now);
+    assert_true(pl_seconds_ns(UINT64_MAX) == far);
+}
 
 static void sizes_are_parsed(void **state)
 {
@@ -297,6 +309,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(foreign_text_is_cleaned),
+        cmocka_unit_test(seconds_do_not_wrap),
         cmocka_unit_test(sizes_are_parsed),
         cmocka_unit_test(sizes_round_trip_in_text),
         cmocka_unit_test(arithmetic_refuses_overflow),
