@@ -231,7 +231,7 @@ static int pl_attach_run(struct pl_cli *cli, struct pl_err *err)
     if (pl_command_read(a.n_words, a.words, &a.command, NULL) == 0)
         pl_attach_model(&a);
     const volatile sig_atomic_t *stop = pl_interrupt_flag();
-    uint64_t until = pl_now_ns(pl_clock_real()) + (seconds->given ? seconds->u : 0) * PL_S_NS;
+    uint64_t until = pl_now_ns(pl_clock_real()) + pl_seconds_ns(seconds->given ? seconds->u : 0);
     do {
         a.ended = !pl_attach_look(&a, &root);
         if (seconds->given && !a.ended) {

@@ -27,6 +27,7 @@ export HF_ENDPOINT=$at PLIMSOLL_OLLAMA_REGISTRY=$at
 read_model() {
     : >"$log"
     run "$PLIMSOLL" inspect "$@"
+    settled
     path=$(sed -n 's/^ *path  *//p' <<<"$out" | sed "s|$at/||; s|.*/resolve/main/||")
 }
 

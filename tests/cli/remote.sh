@@ -22,7 +22,7 @@ again() {
     shift
     : >"$log"
     run "$PLIMSOLL" inspect "$at/$way" "$@"
-    sleep 0.1 # the server writes its line after the last byte
+    settled
     requests=$(wc -l <"$log")
     bytes=$(awk '{ n += $4 } END { print n + 0 }' "$log")
 }

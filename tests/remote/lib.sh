@@ -13,6 +13,11 @@ gguf() {
     "$python" "$tools/gguf.py" "$web/$1" "${@:2}"
 }
 
+# The server writes a request's line after its last byte: waits until all are there.
+settled() {
+    "$python" -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1] + "/idle", timeout=60)' "$at"
+}
+
 start_server() {
     : >"$log"
     "$python" "$tools/server.py" "$web" "$T/port" "$log" 2>"$T/server.err" &

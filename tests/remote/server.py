@@ -19,12 +19,21 @@ root, portfile, logfile = sys.argv[1:4]
 log = open(logfile, "a", buffering=1)
 seen = {}
 lock = threading.Lock()
+busy = threading.Condition(lock)
+at_work = 0  # requests that are not in the log yet
 
 
 def count(key):
     with lock:
         seen[key] = seen.get(key, 0) + 1
         return seen[key]
+
+
+def working(n):
+    global at_work
+    with busy:
+        at_work += n
+        busy.notify_all()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -118,6 +127,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.note(status, sent)
 
     def do_GET(self):
+        if self.path == "/idle":
+            return self.idle()
+        working(1)
+        try:
+            self.go_on()
+        finally:
+            working(-1)
+
+    def idle(self):  # answers, without a line in the log, when every other request has its line
+        with busy:
+            busy.wait_for(lambda: at_work == 0, timeout=30)
+        self.send_response(204)
+        self.end_headers()
+
+    def go_on(self):
         url = urllib.parse.urlsplit(self.path)
         way, _, rel = url.path.lstrip("/").partition("/")
         rel = urllib.parse.unquote(rel)
@@ -351,7 +375,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", "100000")
         self.end_headers()
+        working(-1)
         time.sleep(60)
+        working(1)
 
     def way_headers(self, rel, q):  # endless header lines
         self.send_response(200)
