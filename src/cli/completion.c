@@ -1,15 +1,12 @@
 /* Shell completions from the option tables. The words put into the scripts come from those tables
  * alone: letters, digits and - _ + . */
-#include "cli/verb.h"
+#include "cli/completion.h"
 #include "engine/llamacpp/settings.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum pl_value_kind { PL_VALUE_NONE, PL_VALUE_ANY, PL_VALUE_WORDS, PL_VALUE_FILE };
-
-/* What can stand for a value that the help calls arg: "on|off|auto" is a choice, FILE a file. */
-static enum pl_value_kind pl_value_of(const char *arg)
+enum pl_value_kind pl_value_of(const char *arg)
 {
     static const char *const files[] = {"FILE", "FNAME", "PATH", "DIR", "MODEL", NULL};
     if (arg == NULL)
@@ -27,7 +24,7 @@ static enum pl_value_kind pl_value_of(const char *arg)
     return words ? PL_VALUE_WORDS : PL_VALUE_ANY;
 }
 
-static enum pl_value_kind pl_value_of_opt(const struct pl_opt *o)
+enum pl_value_kind pl_value_of_opt(const struct pl_opt *o)
 {
     switch (o->kind) {
     case PL_OPT_FLAG:
@@ -45,8 +42,7 @@ static enum pl_value_kind pl_value_of_opt(const struct pl_opt *o)
     }
 }
 
-/* "a|b|c" with each bar as a blank. */
-static void pl_add_words(struct pl_str *out, const char *choices)
+void pl_add_words(struct pl_str *out, const char *choices)
 {
     for (const char *s = choices; *s != '\0'; s++)
         pl_str_addn(out, *s == '|' ? " " : s, 1);
@@ -308,9 +304,12 @@ int pl_help_completion(const char *shell, struct pl_str *out, struct pl_err *err
         pl_completion_bash(out);
     } else if (pl_streq(shell, "zsh")) {
         pl_completion_zsh(out);
+    } else if (pl_streq(shell, "fish")) {
+        pl_completion_fish(out);
     } else {
-        (void)pl_fail(err, -EINVAL, "completion: '%.60s' is not one of bash, zsh, man", shell);
-        (void)pl_hint(err, "usage: plimsoll completion bash|zsh|man");
+        (void)pl_fail(err, -EINVAL, "completion: '%.60s' is not one of bash, zsh, fish, man",
+                      shell);
+        (void)pl_hint(err, "usage: plimsoll completion bash|zsh|fish|man");
         return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
     }
     return PL_EXIT_YES;

@@ -181,37 +181,69 @@ static void pl_man_rows(struct pl_str *out, const char *title, const struct pl_m
 }
 
 static const struct pl_man_row pl_man_exits[] = {
-    {"0",  "yes: it fits, it is done"                                                           },
-    {"1",  "no: it does not fit, a limit was broken"                                            },
-    {"2",  "bad usage or bad input; the message names file, line and column where there are any"},
-    {"3",  "cannot tell: a needed fact is unknown"                                              },
-    {"4",  "the environment failed: an engine is missing, a port is taken, a permission is lacking, "
-          "a disk is full"                                                             },
-    {NULL, NULL                                                                                 },
+    {"0",      "yes: it fits, it is done"                                                           },
+    {"1",      "no: it does not fit, a limit was broken"                                            },
+    {"2",      "bad usage or bad input; the message names file, line and column where there are any"},
+    {"3",      "cannot tell: a needed fact is unknown"                                              },
+    {"4",      "the environment failed: an engine is missing, a port is taken, a permission is lacking, "
+          "a disk is full"                                                                 },
+    {"of run",
+     "the status of the command it ran, 128 and the signal's number when one ended it; 125 when it "
+     "was not started because it does not fit, 126 when it cannot be run, 127 when it is not "
+     "found"                                                                                        },
+    {NULL,     NULL                                                                                 },
 };
 
 static const struct pl_man_row pl_man_environment[] = {
-    {"PLIMSOLL_CATALOGUE",       "tables of your own models, a colon between them"             },
-    {"PLIMSOLL_LEDGER",          "file of the ledger, instead of the one under FILES"          },
+    {"PLIMSOLL_CATALOGUE",                                             "tables of your own models, a colon between them"            },
+    {"PLIMSOLL_LEDGER",                                                "file of the ledger, instead of the one under FILES"         },
     {"PLIMSOLL_ENGINE",
-     "the engine to use: a llama-server, a folder with one, or an engines folder"              },
-    {"PLIMSOLL_ENGINES",         "folder of engines, as 'make engines' makes it"               },
-    {"PLIMSOLL_NVML_LIBRARY",    "NVIDIA's library to ask, instead of libnvidia-ml.so.1"       },
-    {"PLIMSOLL_NVML_TIMEOUT_MS", "how long that library may take before it is stopped; 5000"   },
-    {"LLAMA_ARG_*",              "llama-server's own variables, read as it reads them"         },
-    {"NO_COLOR",                 "no colour, when set and not empty"                           },
-    {"XDG_CONFIG_HOME",          "base of your models.tsv; $HOME/.config when it is unset"     },
-    {"XDG_DATA_HOME",            "base of the files below; $HOME/.local/share when it is unset"},
-    {NULL,                       NULL                                                          },
+     "the engine to use: a llama-server, a folder with one, or an engines folder"                                                   },
+    {"PLIMSOLL_ENGINES",                                               "folder of engines, as 'make engines' makes it"              },
+    {"PLIMSOLL_NVML_LIBRARY",                                          "NVIDIA's library to ask, instead of libnvidia-ml.so.1"      },
+    {"PLIMSOLL_NVML_TIMEOUT_MS",                                       "how long that library may take before it is stopped; 5000"  },
+    {"PLIMSOLL_MODELS",
+     "folder of your models: its disk is told, and 'pull' of an address puts files there; else "
+     "$HOME/models where there is one"                                                                                              },
+    {"PLIMSOLL_OFFLINE, HF_HUB_OFFLINE",
+     "ask nothing of the network, as --offline does; when set and not 0"                                                            },
+    {"PLIMSOLL_ENDPOINTS",
+     "what 'assess' tries to connect to, as --endpoint; blanks or commas between"                                                   },
+    {"PLIMSOLL_OLLAMA_REGISTRY",                                       "address of the registry of ollama: names"                   },
+    {"HF_TOKEN, HUGGING_FACE_HUB_TOKEN, HF_TOKEN_PATH",
+     "your token of the Hugging Face hub, or the file that holds it"                                                                },
+    {"HF_ENDPOINT",                                                    "another address of the hub"                                 },
+    {"HF_HOME, HF_HUB_CACHE",                                          "where the hub's own tools keep models and token"            },
+    {"OLLAMA_MODELS",                                                  "Ollama's store"                                             },
+    {"LLAMA_CACHE",                                                    "where llama.cpp keeps what it fetched"                      },
+    {"https_proxy, no_proxy",
+     "proxies, as curl(1) reads them; engines on this machine are asked without"                                                    },
+    {"LLAMA_ARG_*",                                                    "llama-server's own variables, read as it reads them"        },
+    {"CUDA_VISIBLE_DEVICES",                                           "told of, where it hides devices; nothing else is made of it"},
+    {"NO_COLOR",                                                       "no colour, when set and not empty"                          },
+    {"TMPDIR",                                                         "where captures are unpacked; /tmp when it is unset"         },
+    {"XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_STATE_HOME, XDG_CACHE_HOME",
+     "bases of the files below; $HOME/.config, $HOME/.local/share, $HOME/.local/state and "
+     "$HOME/.cache when they are unset"                                                                                             },
+    {NULL,                                                             NULL                                                         },
 };
 
 static const struct pl_man_row pl_man_files[] = {
     {"$XDG_CONFIG_HOME/plimsoll/models.tsv",
      "your own models beside those of the catalogue, or instead: the first line names columns of "
-     "data/models.tsv, one line a model, tabs between"                      },
+     "data/models.tsv, one line a model, tabs between"                                    },
     {"$XDG_DATA_HOME/plimsoll/ledger.db",
-     "the ledger: every run, predicted beside measured (an SQLite database)"},
-    {NULL,                                   NULL                           },
+     "the ledger: every run, predicted beside measured (an SQLite database)"              },
+    {"$XDG_DATA_HOME/plimsoll/machines",         "machines kept by name, one file each"   },
+    {"$XDG_DATA_HOME/plimsoll/models",           "what 'pull' fetched from an address, without a folder of "
+                                       "your own"   },
+    {"$XDG_DATA_HOME/plimsoll/engines",          "engines, as 'make engines' makes them"  },
+    {"$XDG_STATE_HOME/plimsoll/last-failed.log",
+     "the last words of a command that failed under 'run', for 'why'; yours alone to read"},
+    {"$XDG_STATE_HOME/plimsoll/trials",          "lists of trials that were broken off"   },
+    {"$XDG_CACHE_HOME/plimsoll",
+     "ghosts of models that 'try' ran, and headers of remote models; delete it at will"   },
+    {NULL,                                       NULL                                     },
 };
 
 void pl_help_man(struct pl_str *out)

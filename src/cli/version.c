@@ -30,21 +30,45 @@ const struct pl_verb pl_verb_version = {
     .run = pl_version_run,
 };
 
+#define PL_COMPLETION_MAX (1u << 20) /* bytes of a page or a script */
+
+static int pl_completion_text(const char *what, struct pl_str *out, struct pl_err *err)
+{
+    if (!pl_streq(what, "man"))
+        return pl_help_completion(what, out, err);
+    pl_help_man(out);
+    return PL_EXIT_YES;
+}
+
 static int pl_completion_run(struct pl_cli *cli, struct pl_err *err)
 {
-    if (pl_streq(cli->arg[0], "man")) {
-        pl_help_man(&cli->out);
-        return PL_EXIT_YES;
+    if (!cli->json)
+        return pl_completion_text(cli->arg[0], &cli->out, err);
+    struct pl_str text;
+    struct pl_json j;
+    pl_str_init(&text, PL_COMPLETION_MAX);
+    int rc = pl_completion_text(cli->arg[0], &text, err);
+    if (rc >= 0) {
+        pl_json_start(&j, &cli->out, true);
+        pl_json_object(&j, NULL);
+        pl_json_str(&j, "schema", "plimsoll.completion/1");
+        pl_json_str(&j, "for", cli->arg[0]);
+        pl_json_str(&j, "text", pl_str_get(&text));
+        pl_json_end(&j);
+        cli->out.failed = cli->out.failed || text.failed;
     }
-    return pl_help_completion(cli->arg[0], &cli->out, err);
+    pl_str_done(&text);
+    return rc;
 }
 
 static const char *const pl_completion_examples[] = {
-    "plimsoll completion bash > ~/.local/share/bash-completion/completions/plimsoll", 0};
+    "plimsoll completion bash > ~/.local/share/bash-completion/completions/plimsoll",
+    "plimsoll completion fish > ~/.config/fish/completions/plimsoll.fish",
+    "plimsoll completion man | man -l -", 0};
 
 const struct pl_verb pl_verb_completion = {
     .name = "completion",
-    .args = "bash|zsh|man",
+    .args = "bash|zsh|fish|man",
     .summary = "print the shell completion, or the man page, made from the option tables",
     .examples = pl_completion_examples,
     .opts = pl_version_opts,

@@ -34,6 +34,14 @@ done
 for word in --json --help PLIMSOLL_LEDGER PLIMSOLL_ENGINES 'EXIT STATUS'; do
     ok "man: tells of $word" grep -qF -- "$word" "$T/man.txt"
 done
+# every variable that the source asks for, but those everybody knows
+names=$(grep -rohE '"(PLIMSOLL|XDG|HF|HUGGING_FACE|OLLAMA)_[A-Z_]+"|getenv\("[A-Z_]+"\)' \
+    "$PLIMSOLL_SOURCE/src" --include='*.c' | grep -oE '[A-Z_]{2,}' | grep -vxE 'HOME|PATH|TERM' | sort -u)
+missing=
+for name in $names; do
+    grep -qE "(^|[ ,])$name(,| |\$)" "$T/man.txt" || missing+=" $name"
+done
+is "man: every variable of the environment" "$missing" ""
 flags=$(for verb in $verbs; do "$PLIMSOLL" "$verb" --help; done |
     awk '/^engine flags/ { on = 1; next } /^(examples|options)/ || /^$/ { on = 0 } on' |
     grep -oE '^  (--?[a-zA-Z][a-zA-Z0-9-]*(, )?)+' | tr -d ', ' | sed 's/\([a-z]\)-/\1-/g' | sort -u)
@@ -66,7 +74,7 @@ for verb in $verbs; do
 done
 is "bash: begun verb" "$(complete_bash versi)" version
 is "bash: begun option" "$(complete_bash version --js)" --json
-is "bash: words of an argument" "$(complete_bash completion z)" zsh
+is "bash: words of an argument" "$(complete_bash completion f)" fish
 is "bash: help takes verbs" "$(complete_bash help versi)" version
 is "bash: no argument, no offer" "$(complete_bash version '')" ""
 is "bash: unknown verb, no offer" "$(complete_bash nosuchverb --)" ""
@@ -115,8 +123,39 @@ if command -v zsh >/dev/null; then
         is "zsh: every specification of $verb is one" \
             "$(complete_zsh "$verb" '' | grep -vE "^(-S|\(.*\)-|-|\*:)")" ""
     done
-    like "zsh: words of an argument" "$(complete_zsh completion '')" '\(bash zsh man\)'
+    like "zsh: words of an argument" "$(complete_zsh completion '')" '\(bash zsh fish man\)'
 else
     skip "zsh: syntax" "zsh is not installed"
+fi
+
+# fish: loaded by it, asked as it asks
+"$PLIMSOLL" completion fish >"$T/plimsoll.fish"
+is "fish: exit 0" "$?" 0
+if command -v fish >/dev/null; then
+    complete_fish() { # LINE: what is offered at its end, without what it says of each
+        (cd "$T/files" && HOME=$T fish --no-config -c 'source $argv[1]; complete -C $argv[2]' "$T/plimsoll.fish" "plimsoll $1" |
+            cut -f 1)
+    }
+    ok "fish: syntax" fish --no-config -n "$T/plimsoll.fish"
+    is "fish: loads without a word" "$(HOME=$T fish --no-config "$T/plimsoll.fish" 2>&1)" ""
+    complete_fish '' >"$T/offered"
+    for verb in $verbs; do
+        ok "fish: offers $verb" grep -qx -- "$verb" "$T/offered"
+        want=$("$PLIMSOLL" "$verb" --help |
+            awk '/^options:/ { on = 1; next } /^(engine flags|examples)/ { on = 0 } on' |
+            grep -oE '^ +(-[A-Za-z], )?--[a-z][a-z0-9-]*' | grep -oE -- '--[a-z0-9-]+' | sort)
+        is "fish: every option of $verb" "$(comm -23 <(echo "$want") <(complete_fish "$verb --" | sed 's/=$//' | sort))" ""
+    done
+    is "fish: begun verb" "$(complete_fish versi)" version
+    is "fish: words of an argument" "$(complete_fish 'completion z')" zsh
+    is "fish: help takes verbs" "$(complete_fish 'help versi')" version
+    is "fish: no argument, no offer" "$(complete_fish 'version ')" ""
+    is "fish: engine flags" "$(complete_fish 'estimate --flash')" --flash-attn
+    like "fish: words of a flag" "$(complete_fish 'estimate -fa ')" '^on$'
+    like "fish: words of a long flag" "$(complete_fish 'estimate --flash-attn ')" '^auto$'
+    like "fish: files" "$(complete_fish 'estimate mod')" '^model.gguf$'
+    is "fish: no engine flags where none are taken" "$(complete_fish 'doctor --flash')" ""
+else
+    skip "fish: syntax" "fish is not installed"
 fi
 done_testing

@@ -39,12 +39,14 @@ refuses "validator: two documents" '{"schema": "plimsoll.version/1", "version": 
 printf '{"bytes": 5, "low": 5, "high": 7, "source": "measured", "why": "x"}' >"$T/document"
 ok "validator: a sound quantity" "$python" "$validate" "$schemas/quantity.json" "$T/document"
 
-# completion prints what shells and man read, whatever is asked
 for verb in $verbs; do
-    [ "$verb" = completion ] || ok "$verb: has a schema" test -e "$schemas/$verb.json"
+    ok "$verb: has a schema" test -e "$schemas/$verb.json"
 done
 
 valid "version" version
+for what in bash zsh fish man; do
+    valid "completion $what" completion $what
+done
 
 printf '{"schema": "plimsoll.assess/1", "pools": [{"pool": "ram", "kind": "host"}]}' >"$T/unknown.json"
 for machine in '' "--machine=$T/unknown.json"; do
