@@ -207,6 +207,21 @@ void pl_emit_top(const struct pl_emit *e, struct pl_str *out)
     pl_str_done(&s);
 }
 
+bool pl_emit_serves(const struct pl_emit_process *p, const struct pl_plan_component *c)
+{
+    return c->shared && c->served && c->option->instance != NULL &&
+           p->plan->option->instance != NULL &&
+           pl_streq(c->option->instance, p->plan->option->instance);
+}
+
+void pl_emit_get(const struct pl_emit_process *p, const char *indent, struct pl_str *out)
+{
+    if (p->get == NULL)
+        return;
+    pl_str_addf(out, "%s# get its file first:\n%s", indent, indent);
+    pl_emit_comment(out, p->get);
+}
+
 int pl_emit_begin(struct pl_emit *e, struct pl_err *err)
 {
     pl_str_init(&e->without, 64 * 1024);

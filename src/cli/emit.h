@@ -63,6 +63,10 @@ int pl_emit_begin(struct pl_emit *e, struct pl_err *err);
 void pl_emit_done(struct pl_emit *e);
 /* The comment that each file begins with. */
 void pl_emit_top(const struct pl_emit *e, struct pl_str *out);
+/* Is c served by the process of another component of the same instance, p? */
+bool pl_emit_serves(const struct pl_emit_process *p, const struct pl_plan_component *c);
+/* A comment: how to get the file of p, where it is not here. */
+void pl_emit_get(const struct pl_emit_process *p, const char *indent, struct pl_str *out);
 
 /* The writers: each adds its files. */
 int pl_emit_script(struct pl_emit *e, struct pl_err *err);

@@ -73,10 +73,7 @@ static void pl_compose_service(const struct pl_emit *e, uint32_t at, struct pl_s
     pl_str_add(s, "  ");
     pl_emit_yaml(s, p->name);
     pl_str_add(s, ":\n");
-    if (p->get != NULL) {
-        pl_str_add(s, "    # get its file first:\n    ");
-        pl_emit_comment(s, p->get);
-    }
+    pl_emit_get(p, "    ", s);
     pl_compose_image(p, s);
     pl_compose_command(p, s);
     pl_compose_model(p, s);

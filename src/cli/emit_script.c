@@ -41,9 +41,7 @@ static void pl_script_shared(const struct pl_emit *e, const struct pl_emit_proce
     char text[300];
     for (uint32_t i = 0; i < e->plan->n_component; i++) {
         const struct pl_plan_component *c = &e->plan->component[i];
-        if (!c->shared || !c->served || c->option->instance == NULL ||
-            p->plan->option->instance == NULL ||
-            !pl_streq(c->option->instance, p->plan->option->instance))
+        if (!pl_emit_serves(p, c))
             continue;
         (void)PL_FMT(text, "it serves %.200s too", c->name);
         pl_str_add(out, "    ");
@@ -67,10 +65,7 @@ int pl_emit_script(struct pl_emit *e, struct pl_err *err)
         const struct pl_emit_process *p = &e->process[i];
         pl_str_addf(&s, "    '%s')%s\n", p->name, i >= e->n_hot ? " # on demand" : "");
         pl_script_shared(e, p, &s);
-        if (p->get != NULL) {
-            pl_str_add(&s, "    # get its file first:\n    ");
-            pl_emit_comment(&s, p->get);
-        }
+        pl_emit_get(p, "    ", &s);
         pl_str_addf(&s, "    start '%s' %u ", p->name, p->port);
         pl_script_command(p, &s);
         pl_str_add(&s, "\n    ;;\n");

@@ -37,18 +37,13 @@ static int pl_swap_model(const struct pl_emit *e, uint32_t at, struct pl_str *s,
     pl_str_add(s, "  ");
     pl_emit_yaml(s, p->name);
     pl_str_add(s, ":\n");
-    if (p->get != NULL) {
-        pl_str_add(s, "    # get its file first:\n    ");
-        pl_emit_comment(s, p->get);
-    }
+    pl_emit_get(p, "    ", s);
     int rc = pl_swap_command(p, s, err);
     pl_str_addf(s, "    proxy: \"http://127.0.0.1:%u\"\n    checkEndpoint: /health\n    ttl: %u\n",
                 p->port, at < e->n_hot ? 0 : PL_SWAP_TTL_S);
     for (uint32_t i = 0; i < e->plan->n_component; i++) {
         const struct pl_plan_component *c = &e->plan->component[i];
-        if (!c->shared || !c->served || c->option->instance == NULL ||
-            p->plan->option->instance == NULL ||
-            !pl_streq(c->option->instance, p->plan->option->instance))
+        if (!pl_emit_serves(p, c))
             continue;
         pl_str_add(s, n++ == 0 ? "    aliases: [" : ", ");
         pl_emit_yaml(s, c->name);
@@ -153,10 +148,7 @@ static int pl_modelfile(struct pl_emit *e, const struct pl_emit_process *p, cons
                                   "file",
                                   p->name),
                           PL_EXIT_USAGE);
-    if (p->get != NULL) {
-        pl_str_add(&s, "# get its file first:\n");
-        pl_emit_comment(&s, p->get);
-    }
+    pl_emit_get(p, "", &s);
     pl_str_addf(&s, "FROM %s\n", from);
     if (p->plan->option->context > 0)
         pl_str_addf(&s, "PARAMETER num_ctx %llu\n", (unsigned long long)p->plan->option->context);
