@@ -155,7 +155,7 @@ int main(int argc, char **argv)
             pl_help_overview(&cli.out);
             int status = pl_cli_flush(&cli, &err);
             pl_str_done(&cli.out);
-            if (status == 0)
+            if (status == 0 || err.code == -EPIPE)
                 return PL_EXIT_YES;
         }
     } else {

@@ -99,8 +99,10 @@ static int pl_why_open(const struct pl_cli *cli, struct pl_why *w, int *ret_fd, 
     }
     *ret_fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (*ret_fd < 0) {
-        (void)pl_fail(err, -errno, "%s: %s", name, strerror(errno));
-        return pl_exit_as(err, err != NULL ? err->code : -EIO, PL_EXIT_USAGE);
+        int code = -errno;
+        (void)pl_fail(err, code, "%s: %s", name, strerror(-code));
+        return pl_exit_as(err, code,
+                          code == -EACCES || code == -EPERM ? PL_EXIT_ENVIRONMENT : PL_EXIT_USAGE);
     }
     return 0;
 }
