@@ -9,6 +9,7 @@
 #include "machine/assess.h"
 #include "machine/capture.h"
 #include "machine/compute.h"
+#include "machine/device_data.h"
 #include "machine/device_machine.h"
 #include "machine/machine_file.h"
 #include "machine/registry.h"
@@ -113,6 +114,20 @@ int pl_cli_machine_brief(struct pl_machine *ret, struct pl_err *err)
     return pl_cli_assess(NULL, true, ret, err);
 }
 
+/* What a name that is no file may have meant. */
+static int pl_cli_machine_hint(const char *name, int rc, struct pl_err *err)
+{
+    if (name == NULL || rc != -ENOENT || strchr(name, '/') != NULL)
+        return rc;
+    if (pl_device_row(name, NULL) != NULL)
+        pl_hint(err, "a device of the data is --device %s", name);
+    else
+        pl_hint(err,
+                "'plimsoll machines' lists the registered ones, 'plimsoll assess --json' writes "
+                "a file");
+    return rc;
+}
+
 int pl_cli_machine_asked(const struct pl_cli *cli, struct pl_machine *ret, struct pl_err *err)
 {
     const struct pl_opt_value *file = pl_cli_opt(cli, "machine");
@@ -136,6 +151,7 @@ int pl_cli_machine_asked(const struct pl_cli *cli, struct pl_machine *ret, struc
     } else {
         rc = device->given ? pl_device_machine(device->text, ram->u, ret, err)
                            : pl_cli_assess(file->text, file->text == NULL, ret, err);
+        rc = pl_cli_machine_hint(device->given ? NULL : file->text, rc, err);
     }
     return rc == 0 && cli->settings.rpc != NULL ? pl_llamacpp_rpc(cli->settings.rpc, ret, err) : rc;
 }

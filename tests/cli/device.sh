@@ -56,6 +56,11 @@ unified null"
 a=$("$PLIMSOLL" estimate qwen3-8b:q4_k_m -c 4096 --device rtx4090 --ram 32GiB --json | jq -c .pools)
 b=$("$PLIMSOLL" estimate qwen3-8b:q4_k_m -c 4096 --machine "$T/made.json" --json | jq -c .pools)
 is "estimate: the same for the device and for its machine file" "$a" "$b"
+run "$PLIMSOLL" estimate qwen3-8b:q4_k_m --machine rtx4090
+is "a device where a machine was asked: exit 2" "$status" 2
+like "a device where a machine was asked: what to say" "$err" '^hint: a device of the data is --device rtx4090$'
+run "$PLIMSOLL" estimate qwen3-8b:q4_k_m --machine nosuchname
+like "no machine of that name: where they are" "$err" "^hint: 'plimsoll machines' lists"
 run "$PLIMSOLL" estimate qwen3-8b:q4_k_m --device rtx409
 is "a wrong id: exit 2" "$status" 2
 like "a wrong id: the nearest" "$err" '^hint: did you mean rtx40'
