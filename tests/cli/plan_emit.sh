@@ -98,9 +98,22 @@ like "units: a limit and no swap" "$unit" '^MemorySwapMax=0'
 
 emit compose -o "$T/compose"
 is "compose: exit 0" "$status" 0
-if docker compose version >/dev/null 2>&1; then
+# composed: what docker compose reads, as JSON; version 1, Debian's, has only YAML, writes ports as one word
+# and knows no name of a project in the file
+composed() {
     # the images that have no default
-    run env PLIMSOLL_OWN_IMAGE=own PLIMSOLL_LATER_IMAGE=later docker compose -f "$T/compose/compose.yaml" --profile on-demand config --format json
+    export PLIMSOLL_OWN_IMAGE=own PLIMSOLL_LATER_IMAGE=later
+    if docker compose version >/dev/null 2>&1; then
+        docker compose -f "$T/compose/compose.yaml" --profile on-demand config --format json
+    else
+        sed '/^name:/d' "$T/compose/compose.yaml" >"$T/compose/v1.yaml"
+        docker-compose -f "$T/compose/v1.yaml" --profile on-demand config >"$T/composed.yaml" || return 1
+        python3 -c 'import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))' <"$T/composed.yaml" |
+            jq '.services[].ports[]? |= if type == "string" then {host_ip: split(":")[0]} else . end'
+    fi
+}
+if docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null; then
+    run composed
     is "compose: docker compose reads it" "$status" 0
     diag "$err"
     # its output is itself a file for compose: "$$" is a dollar sign
@@ -110,7 +123,7 @@ if docker compose version >/dev/null 2>&1; then
     is "compose: in the order of the plan" "$(jq -r '.services.own.depends_on | keys[]' <<<"$out")" llm
     is "compose: only on loopback" "$(jq -c '[.services[].ports[].host_ip] | unique' <<<"$out")" '["127.0.0.1"]'
 else
-    skip "compose: docker compose config" "docker compose is not there"
+    skip "compose: docker compose config" "neither docker compose nor docker-compose is there"
 fi
 emit llama-swap -o "$T/swap"
 is "llama-swap: a word it has no way to say is an error" "$status $([[ $err == *'has no way to say'* ]] && echo said)" "0 "
