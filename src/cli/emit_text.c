@@ -73,12 +73,33 @@ bool pl_emit_unit(struct pl_str *out, const struct pl_emit_word *w)
     return !out->failed;
 }
 
+/* What YAML takes for the end of a line besides LF and CR, and a terminal for a command: the
+ * characters U+0080 to U+009F, U+2028, U+2029, as UTF-8. Returns the bytes of one at s, 0 for
+ * none. */
+static size_t pl_break_at(const char *s, uint32_t *ret)
+{
+    const unsigned char *u = (const unsigned char *)s;
+    if (u[0] == 0xc2 && u[1] >= 0x80 && u[1] < 0xa0) {
+        *ret = u[1];
+        return 2;
+    }
+    if (u[0] != 0xe2 || u[1] != 0x80 || (u[2] != 0xa8 && u[2] != 0xa9))
+        return 0;
+    *ret = u[2] == 0xa8 ? 0x2028 : 0x2029;
+    return 3;
+}
+
 void pl_emit_yaml(struct pl_str *out, const char *text)
 {
     pl_str_add(out, "\"");
     for (const char *s = text; *s != '\0'; s++) {
         unsigned char c = (unsigned char)*s;
-        if (c == '\\' || c == '"')
+        uint32_t code;
+        size_t n = pl_break_at(s, &code);
+        if (n > 0) {
+            pl_str_addf(out, "\\u%04x", code);
+            s += n - 1;
+        } else if (c == '\\' || c == '"')
             pl_str_addf(out, "\\%c", c);
         else if (c < 0x20 || c == 0x7f)
             pl_str_addf(out, "\\x%02x", c);
@@ -136,7 +157,11 @@ bool pl_emit_swap_word(struct pl_str *out, const struct pl_emit_word *w)
 void pl_emit_comment(struct pl_str *out, const char *text)
 {
     pl_str_add(out, "# ");
-    for (const char *s = text; *s != '\0'; s++)
-        pl_str_addn(out, (unsigned char)*s < 0x20 || *s == 0x7f ? " " : s, 1);
+    for (const char *s = text; *s != '\0'; s++) {
+        uint32_t code;
+        size_t n = pl_break_at(s, &code);
+        pl_str_addn(out, n > 0 || (unsigned char)*s < 0x20 || *s == 0x7f ? " " : s, 1);
+        s += n > 0 ? n - 1 : 0;
+    }
     pl_str_add(out, "\n");
 }

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 
 #define PL_MACRO_DEPTH 8 /* of macros within macros */
+#define PL_MACRO_NAME_MAX 100
+#define PL_IMPORT_NAME_MAX 80
 
 struct pl_import {
     struct pl_arena *arena;
@@ -24,22 +26,30 @@ struct pl_import {
     uint32_t n;
 };
 
-/* A name that stack files allow, made of any text, and not used yet. */
+/* A name that stack files allow, made of any text; fallback where nothing of it can stay. */
+static void pl_import_plain(const char *text, const char *fallback, char out[PL_IMPORT_NAME_MAX])
+{
+    size_t n = 0;
+    for (const char *s = text; *s != '\0' && n + 1 < PL_IMPORT_NAME_MAX; s++) {
+        bool good = isalnum((unsigned char)*s) || *s == '_';
+        if (good || (n > 0 && out[n - 1] != '-'))
+            out[n++] = good ? *s : '-';
+    }
+    while (n > 0 && out[n - 1] == '-')
+        n--;
+    out[n] = '\0';
+    if (n == 0)
+        (void)pl_fmt(out, PL_IMPORT_NAME_MAX, "%s", fallback);
+}
+
+/* The same, and not used yet. */
 static const char *pl_import_name(struct pl_import *m, const char *text)
 {
-    char plain[80], name[100];
-    size_t n = 0;
-    for (const char *s = text; *s != '\0' && n + 1 < sizeof(plain); s++) {
-        bool good = isalnum((unsigned char)*s) || *s == '_';
-        if (good || (n > 0 && plain[n - 1] != '-'))
-            plain[n++] = good ? *s : '-';
-    }
-    while (n > 0 && plain[n - 1] == '-')
-        n--;
-    plain[n] = '\0';
+    char plain[PL_IMPORT_NAME_MAX], name[PL_IMPORT_NAME_MAX + 16];
+    pl_import_plain(text, "model", plain);
     for (uint32_t again = 1;; again++) {
         bool used = false;
-        (void)PL_FMT(name, again == 1 ? "%s" : "%s-%u", n > 0 ? plain : "model", again);
+        (void)PL_FMT(name, again == 1 ? "%s" : "%s-%u", plain, again);
         for (uint32_t i = 0; i < m->n && !used; i++)
             used = pl_streq(m->name[i], name);
         if (!used)
@@ -127,6 +137,18 @@ static void pl_import_words(const char *const *word, int n, struct pl_import_ser
     }
 }
 
+/* Where the name of a "${NAME}" at s ends, counted from s; 0 when there is none. */
+static size_t pl_macro_at(const char *s)
+{
+    if (s[0] != '$' || s[1] != '{')
+        return 0;
+    for (size_t n = 2; n < PL_MACRO_NAME_MAX && s[n] != '\0'; n++) {
+        if (s[n] == '}')
+            return n > 2 ? n : 0;
+    }
+    return 0;
+}
+
 /* ${NAME} of llama-swap's macros filled in; the port is ours to choose. */
 static const char *pl_import_macros(struct pl_import *m, const struct pl_ynode *own, const char *id,
                                     const char *text)
@@ -136,15 +158,16 @@ static const char *pl_import_macros(struct pl_import *m, const struct pl_ynode *
         struct pl_str s;
         bool any = false;
         pl_str_init(&s, 64 * 1024);
-        while (*text != '\0') {
-            char name[100];
-            size_t n = strncmp(text, "${", 2) == 0 ? strcspn(text, "}") : 0;
+        while (*text != '\0' && !s.failed) {
+            char name[PL_MACRO_NAME_MAX] = "";
+            size_t n = pl_macro_at(text);
             const struct pl_ynode *v = NULL;
-            if (n > 2 && text[n] == '}' && PL_FMT(name, "%.*s", (int)(n - 2), text + 2)) {
+            if (n > 0) {
+                (void)PL_FMT(name, "%.*s", (int)(n - 2), text + 2);
                 v = pl_yget(own, name);
                 v = v != NULL ? v : pl_yget(all, name);
             }
-            bool known = n > 2 && (v != NULL || pl_streq(name, "MODEL_ID"));
+            bool known = n > 0 && (v != NULL || pl_streq(name, "MODEL_ID"));
             if (known)
                 pl_str_add(&s, v != NULL && v->kind == PL_Y_SCALAR ? v->text : id);
             else
@@ -174,19 +197,23 @@ static void pl_import_tier(struct pl_import *m, const char *id)
 {
     const struct pl_ynode *hooks = pl_yget(pl_yget(m->root, "hooks"), "on_startup");
     const struct pl_ynode *groups = pl_yget(m->root, "groups");
-    bool hot = pl_has(pl_yget(hooks, "preload"), id);
+    bool hot = pl_has(pl_yget(hooks, "preload"), id), grouped = false;
     for (const struct pl_ymember *g = groups != NULL ? groups->first : NULL; g != NULL;
          g = g->next) {
         const struct pl_ynode *swap = pl_yget(g->value, "swap");
-        if (!pl_has(pl_yget(g->value, "members"), id))
+        char name[PL_IMPORT_NAME_MAX];
+        if (g->key == NULL || !pl_has(pl_yget(g->value, "members"), id))
             continue;
-        if (swap != NULL && pl_streq(swap->text, "false")) {
+        if (swap != NULL && swap->kind == PL_Y_SCALAR && pl_streq(swap->text, "false")) {
             hot = true;
             continue;
         }
+        if (grouped)
+            continue; /* llama-swap takes a model in one group only */
+        grouped = true;
+        pl_import_plain(g->key, "group", name);
         pl_str_add(m->out, "    group: ");
-        pl_emit_yaml(m->out, pl_import_name(m, g->key));
-        m->n--; /* groups have names of their own */
+        pl_emit_yaml(m->out, name);
         pl_str_add(m->out, "\n");
     }
     pl_str_addf(m->out, "    tier: %s\n", hot ? "[hot, warm]" : "[warm]");
@@ -318,12 +345,11 @@ static int pl_import_stores(struct pl_import *m)
     return rc < 0 || n > 0 ? rc : pl_fail(m->err, -EINVAL, "no model of Ollama is on this machine");
 }
 
-static int pl_import_text_of(struct pl_import *m, const char *path, const struct pl_str *text)
+static int pl_import_text_of(struct pl_import *m, const char *name, const char *text, size_t len)
 {
-    const char *s = pl_str_get(text);
-    if (pl_starts(s, "NAME") && strstr(s, "ID") != NULL)
-        return pl_import_list_text(m, s);
-    int rc = pl_yaml_parse(s, text->len, path, m->arena, &m->root, m->err);
+    if (pl_starts(text, "NAME") && strstr(text, "ID") != NULL)
+        return pl_import_list_text(m, text);
+    int rc = pl_yaml_parse(text, len, name, m->arena, &m->root, m->err);
     if (rc == 0 && pl_yget(m->root, "models") != NULL)
         return pl_import_swap(m);
     if (rc == 0)
@@ -333,25 +359,47 @@ static int pl_import_text_of(struct pl_import *m, const char *path, const struct
     return rc < 0 ? rc : -EINVAL;
 }
 
+/* What was written is read again as any stack file; of what is wrong nothing is left in out. */
+static int pl_import_end(struct pl_import *m, size_t from, int rc)
+{
+    struct pl_stack_options none = {0};
+    struct pl_stack *stack = NULL;
+    if (rc == 0 && m->out->failed)
+        rc = pl_fail(m->err, -ENOMEM, "no memory for the stack file");
+    if (rc == 0)
+        rc = pl_stack_parse(pl_str_get(m->out) + from, m->out->len - from, "imported", &none,
+                            m->arena, &stack, m->err);
+    if (rc < 0)
+        pl_str_clear(m->out);
+    return rc < 0 && m->err != NULL && m->err->exit_code == 0
+               ? pl_exit_as(m->err, rc, PL_EXIT_USAGE)
+               : rc;
+}
+
+int pl_plan_import_text(const char *text, size_t len, const char *name, struct pl_arena *arena,
+                        struct pl_str *out, struct pl_err *err)
+{
+    static struct pl_import m;
+    size_t from = out->len;
+    m = (struct pl_import){.arena = arena, .err = err, .out = out};
+    return pl_import_end(&m, from, pl_import_text_of(&m, name, text, len));
+}
+
 int pl_plan_import(const char *path, struct pl_arena *arena, struct pl_str *out, struct pl_err *err)
 {
     static struct pl_import m;
-    struct pl_stack_options none = {0};
-    struct pl_stack *stack = NULL;
     struct pl_str text;
     size_t from = out->len;
-    m = (struct pl_import){.arena = arena, .err = err, .out = out};
+    if (pl_streq(path, "ollama")) {
+        m = (struct pl_import){.arena = arena, .err = err, .out = out};
+        return pl_import_end(&m, from, pl_import_stores(&m));
+    }
     pl_str_init(&text, PL_STACK_TEXT_MAX + 1);
-    int rc = pl_streq(path, "ollama") ? pl_import_stores(&m) : pl_file_text(path, &text, err);
-    if (rc == 0 && !pl_streq(path, "ollama"))
-        rc = pl_import_text_of(&m, path, &text);
-    if (rc == 0 && out->failed)
-        rc = pl_fail(err, -ENOMEM, "no memory for the stack file");
+    int rc = pl_file_text(path, &text, err);
+    if (rc < 0 && err != NULL && err->exit_code == 0)
+        rc = pl_exit_as(err, rc, PL_EXIT_USAGE);
     if (rc == 0)
-        rc = pl_stack_parse(pl_str_get(out) + from, out->len - from, "imported", &none, arena,
-                            &stack, err);
+        rc = pl_plan_import_text(pl_str_get(&text), text.len, path, arena, out, err);
     pl_str_done(&text);
-    if (rc < 0)
-        pl_str_clear(out);
-    return rc < 0 && err != NULL && err->exit_code == 0 ? pl_exit_as(err, rc, PL_EXIT_USAGE) : rc;
+    return rc;
 }

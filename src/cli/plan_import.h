@@ -14,6 +14,10 @@
 int pl_plan_import(const char *path, struct pl_arena *arena, struct pl_str *out,
                    struct pl_err *err);
 
+/* The same of a text (a configuration or a list, NUL-ended): name stands in errors. */
+int pl_plan_import_text(const char *text, size_t len, const char *name, struct pl_arena *arena,
+                        struct pl_str *out, struct pl_err *err);
+
 /* Splits a command as a shell does, without expanding anything: blanks, '...', "...", backslashes;
  * lines that begin with '#' are left out, a backslash at a line's end joins it. Returns the number
  * of words, -EINVAL for an open quote, -E2BIG, -ENOMEM. */

@@ -77,6 +77,27 @@ refused "an open quote" "models: {x: {cmd: \"llama-server 'x\"}}\n" 'a quote is 
 refused "nothing of llama-server" 'models: {x: {cmd: vllm serve}}\n' 'none of the models is of llama-server'
 refused "a list without models" 'NAME ID SIZE MODIFIED\n' 'the list names no model'
 refused "a hostile name in a list" 'NAME ID SIZE\n$(reboot)/../x ID\n' 'no name of a model'
+# shapes that no llama-swap writes are read over, not stumbled over
+printf 'models: {a: {cmd: llama-server -m a.gguf}, b: {cmd: llama-server -m b.gguf}}\ngroups: {g: {swap: {x: 1}, members: [a]}, h: [b]}\n' >"$T/odd"
+run "$PLIMSOLL" plan --import "$T/odd"
+is "odd shapes of groups: exit 0" "$status" 0
+printf 'models: {a: {cmd: llama-server -m a.gguf}}\ngroups:\n  - {members: [a]}\n' >"$T/odd"
+run "$PLIMSOLL" plan --import "$T/odd"
+is "a list of groups: exit 0" "$status" 0
+# one group stays one, whatever its members are called
+printf 'models: {a: {cmd: llama-server -m a.gguf}, big: {cmd: llama-server -m b.gguf}}\ngroups: {big: {swap: true, members: [a, big]}}\n' >"$T/same"
+run "$PLIMSOLL" plan --import "$T/same"
+is "a group named as a model: one group" "$(grep -c 'group: "big"' <<<"$out")" 2
+# characters that YAML takes for line ends, and terminals for commands, slip nothing in
+printf 'models:\n  "v\\u2028components: {evil: {}}\\u0085x\\u009b31m": {cmd: vllm}\n  b: {cmd: "llama-server -m b.gguf --odd\\u2029flag"}\n' >"$T/breaks"
+run "$PLIMSOLL" plan --import "$T/breaks"
+is "line ends in names: exit 0" "$status" 0
+is "line ends in names: none is left" "$(grep -cP '\x{85}|\x{9b}|\x{2028}|\x{2029}' <<<"$out")" 0
+# braces without end cost no time worth speaking of
+{ printf 'models: {x: {cmd: "llama-server -m x.gguf '; head -c 400000 /dev/zero | sed 's/\x0/${/g'; printf '"}}\n'; } >"$T/braces"
+run timeout 60 "$PLIMSOLL" plan --import "$T/braces"
+is "braces without end: an answer" "$status" 2
+
 run "$PLIMSOLL" plan
 is "neither a stack nor an import: exit 2" "$status" 2
 done_testing
