@@ -10,7 +10,7 @@
 #include "measure/reach.h"
 #include "model/catalogue.h"
 
-#define PL_FIT_POINTS_MAX 320
+#define PL_FIT_POINTS_MAX 400
 #define PL_FIT_COMMAND_MAX 512
 #define PL_FIT_CONTEXT 8192u
 
@@ -23,6 +23,7 @@ enum pl_fit_question {
 
 enum pl_fit_place {
     PL_FIT_DEVICE = 0, /* every layer on devices */
+    PL_FIT_SOME,       /* every layer there, and the experts of as many as fit */
     PL_FIT_EXPERTS,    /* every layer there, experts on the host */
     PL_FIT_SPLIT,      /* as many layers as fit */
     PL_FIT_HOST,
@@ -37,8 +38,9 @@ struct pl_fit_point {
     bool rated; /* the next is known */
     double kld; /* KL divergence from F16 (model/quants.h) */
     enum pl_fit_place place;
-    uint64_t layers; /* of PL_FIT_SPLIT */
-    uint32_t type;   /* of the caches, a tensor type id */
+    uint64_t layers;  /* of PL_FIT_SPLIT */
+    uint64_t experts; /* of PL_FIT_SOME: layers whose experts stay on the host */
+    uint32_t type;    /* of the caches, a tensor type id */
     uint32_t type_rank;
     bool wanted;             /* it fits with the context and the slots wanted */
     enum pl_verdict verdict; /* of that */

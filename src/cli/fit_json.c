@@ -42,6 +42,10 @@ static void pl_fit_point_json(struct pl_json *j, const struct pl_fit_ask *ask,
         pl_json_u64(j, "n_gpu_layers", p->layers);
     else
         pl_json_null(j, "n_gpu_layers");
+    if (p->place == PL_FIT_SOME)
+        pl_json_u64(j, "n_cpu_moe", p->experts);
+    else
+        pl_json_null(j, "n_cpu_moe");
     pl_json_bool(j, "fits", p->wanted);
     pl_json_str(j, "verdict", pl_verdict_name(p->verdict));
     pl_json_str(j, "reason", p->reason[0] != '\0' ? p->reason : NULL);

@@ -24,8 +24,8 @@ static const char *const pl_fit_types[PL_FIT_TYPES] = {"f16", "q8_0", "q4_0"};
 
 const char *pl_fit_place_name(enum pl_fit_place place)
 {
-    static const char *const names[PL_FIT_PLACES] = {"devices", "experts on host", "split", "host",
-                                                     "as asked"};
+    static const char *const names[PL_FIT_PLACES] = {
+        "devices", "some experts on host", "experts on host", "split", "host", "as asked"};
     return names[place];
 }
 
@@ -75,7 +75,7 @@ static void pl_fit_placed(struct pl_fitting *f, enum pl_fit_place place)
     s->n_gpu_layers = place == PL_FIT_HOST ? 0 : (int64_t)layers;
     if (place == PL_FIT_HOST)
         s->devices = "none";
-    if (place == PL_FIT_EXPERTS && s->overrides.n < PL_OVERRIDES_MAX)
+    if ((place == PL_FIT_EXPERTS || place == PL_FIT_SOME) && s->overrides.n < PL_OVERRIDES_MAX)
         s->overrides.one[s->overrides.n++] =
             (struct pl_override){.kind = PL_OVERRIDE_EXPERTS, .n = UINT64_MAX};
 }
@@ -148,6 +148,13 @@ static void pl_fit_point(struct pl_fitting *f, enum pl_fit_place place, uint32_t
             return; /* all of them fit, or none does: that is another place */
         p->layers = layers.value;
     }
+    if (place == PL_FIT_SOME) {
+        const struct pl_overrides *o = &f->reach.settings.overrides;
+        struct pl_reached some = pl_reach_experts(&f->reach, a->context, f->ask->slots);
+        if (some.value == 0 || some.over == 0)
+            return;
+        p->experts = o->one[o->n - 1].n;
+    }
     p->wanted = pl_reach_fits(&f->reach, a->context, f->ask->slots);
     pl_fit_note(f, p);
     a->n++;
@@ -177,6 +184,8 @@ static void pl_fit_places(struct pl_fitting *f, uint32_t type, uint32_t rank, co
         uint32_t at = f->answer->n;
         pl_fit_point(f, PL_FIT_DEVICE, type, rank, quant);
         bool all = f->answer->n > at && f->answer->point[at].wanted;
+        if (f->experts && !all && rank == 0)
+            pl_fit_point(f, PL_FIT_SOME, type, rank, quant);
         if (f->experts && !all)
             pl_fit_point(f, PL_FIT_EXPERTS, type, rank, quant);
         if (!all && rank == 0)

@@ -21,6 +21,8 @@ static void pl_fit_where(const struct pl_fit_point *p, struct pl_str *out)
 {
     if (p->place == PL_FIT_SPLIT)
         pl_str_addf(out, "%llu layers on devices", (unsigned long long)p->layers);
+    else if (p->place == PL_FIT_SOME)
+        pl_str_addf(out, "experts of %llu layers on host", (unsigned long long)p->experts);
     else
         pl_str_add(out, pl_fit_place_name(p->place));
 }

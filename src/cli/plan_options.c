@@ -301,6 +301,9 @@ static int pl_enumerate_model(struct pl_enumerate *e)
             struct pl_settings one = s;
             one.n_gpu_layers = place[i].n_gpu_layers;
             one.devices = place[i].devices;
+            if (place[i].experts > 0)
+                one.overrides.one[one.overrides.n++] =
+                    (struct pl_override){.kind = PL_OVERRIDE_EXPERTS, .n = place[i].experts};
             got.parts = place[i].parts;
             got.places = n > 1;
             rc = pl_enumerate_sizes(e, &one, got);

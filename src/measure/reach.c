@@ -146,3 +146,25 @@ struct pl_reached pl_reach_layers(struct pl_reach *r, uint64_t context, uint64_t
     r->settings.n_gpu_layers = (int64_t)low;
     return (struct pl_reached){.value = low, .over = high};
 }
+
+struct pl_reached pl_reach_experts(struct pl_reach *r, uint64_t context, uint64_t slots)
+{
+    struct pl_override *o = &r->settings.overrides.one[r->settings.overrides.n - 1];
+    uint64_t layers = pl_model_arch_u64(r->model, "block_count", 0), low = 0, high = layers;
+    *o = (struct pl_override){.kind = PL_OVERRIDE_EXPERTS, .n = UINT64_MAX};
+    if (!pl_reach_fits(r, context, slots))
+        return (struct pl_reached){.over = 0};
+    o->n = 0; /* none on the host */
+    if (layers == 0 || pl_reach_fits(r, context, slots))
+        return (struct pl_reached){.value = layers};
+    while (high - low > 1) {
+        uint64_t middle = low + (high - low) / 2;
+        o->n = layers - middle;
+        if (pl_reach_fits(r, context, slots))
+            low = middle;
+        else
+            high = middle;
+    }
+    o->n = low > 0 ? layers - low : UINT64_MAX;
+    return (struct pl_reached){.value = low, .over = high};
+}

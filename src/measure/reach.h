@@ -41,5 +41,9 @@ struct pl_reached pl_reach_context(struct pl_reach *r, uint64_t slots);
 struct pl_reached pl_reach_slots(struct pl_reach *r, uint64_t context);
 /* The most layers on devices, of the model's own and its output; r->settings gets them. */
 struct pl_reached pl_reach_layers(struct pl_reach *r, uint64_t context, uint64_t slots);
+/* The most layers that keep their experts on devices, all layers being there: r->settings gets an
+ * override that leaves the others' on the host (--n-cpu-moe), in place of the last one, which must
+ * be there. value: layers with their experts on devices, of all the model has; over: one more. */
+struct pl_reached pl_reach_experts(struct pl_reach *r, uint64_t context, uint64_t slots);
 
 #endif

@@ -42,7 +42,7 @@ for model in qwen3-8b gemma-3-4b qwen3-30b-a3b; do
     is "$model: where nothing is over, all of the context" \
         "$(jq -c '.models[] | .n_ctx_limit as $l | .options[].max_ctx | select(.does_not_fit == null and .value != $l and .value != 0)' "$T/fit")" ""
     is "$model: a coarser cache never reaches less" "$(jq -r '.models[].options | group_by([.quant, .where])[] |
-        select(.[0].where != "split") | (map({(.type_kv): .max_ctx.value}) | add) | select(.q8_0 < .f16 or .q4_0 < .q8_0)' "$T/fit")" ""
+        select(.[0].where != "split" and .[0].where != "some experts on host") | (map({(.type_kv): .max_ctx.value}) | add) | select(.q8_0 < .f16 or .q4_0 < .q8_0)' "$T/fit")" ""
 done
 
 "$PLIMSOLL" fit qwen3-8b --max-slots --context 4096 "${card[@]}" --json >"$T/fit"
@@ -83,6 +83,25 @@ like "text: the best" "$out" '^best [A-Z0-9_]+, KV f16, devices: '
 like "text: both sides" "$out" '^ +up to [0-9]+ tokens; [0-9]+ do not fit$'
 like "text: a line to paste" "$out" '^ +llama-server -m qwen3-8b-.*\.gguf -c [0-9]+ '
 like "text: where quality was measured" "$out" 'measured on Llama 3 8B'
+
+# a mixture of experts on a card: the experts of as few layers as it takes on the host
+"$PLIMSOLL" fit qwen3-30b-a3b "${card[@]}" --json >"$T/fit"
+some=0
+while IFS=$'\t' read -r quant layers context; do
+    some=$((some + 1))
+    own=(-c "$context" -np 1 -ngl 99 --fit off --cache-ram 0 "${card[@]}")
+    ok "experts: $quant with those of $layers layers on the host fits" fits "qwen3-30b-a3b:$quant" -ncmoe "$layers" "${own[@]}"
+    not_ok "experts: $quant with one layer less does not" fits "qwen3-30b-a3b:$quant" -ncmoe $((layers - 1)) "${own[@]}"
+done < <(jq -r '.models[0] | .n_ctx_slot as $c | [.options[] | select(.where == "some experts on host")] | to_entries[] | select(.key % '$every' == 0) | .value | [.quant, .n_cpu_moe, $c] | @tsv' "$T/fit")
+ok "experts: some were checked ($some)" test "$some" -gt 0
+# with the host's bandwidth known
+jq '(.pools[] | select(.pool == "ram")) |= (. + {bandwidth_bytes_per_second: {bytes: 40000000000, low: 38000000000, high: 42000000000, source: "declared"}})
+    | .cpu.int8_operations_per_second = {value: 1e12, low: 1e12, high: 1e12, source: "declared"} | .cpu.float_operations_per_second = {value: 4e11, low: 4e11, high: 4e11, source: "declared"}' \
+    "$PLIMSOLL_SOURCE/examples/machines/desktop-rtx3070.json" >"$T/fast.json"
+"$PLIMSOLL" fit qwen3-30b-a3b --machine "$T/fast.json" --json >"$T/fit"
+ok "experts: speeds are known" jq -e '[.models[0].options[] | select(.where == "some experts on host") | .decode_tokens_per_second.value] | length > 3 and all(. != null)' "$T/fit"
+is "experts: each is faster than with all of them on the host" "$(jq -c '[.models[0].options | group_by(.quant)[] | map(select(.type_kv == "f16" and .fits)) | [.[] | select(.where == "some experts on host")][0] as $a | [.[] | select(.where == "experts on host")][0] as $b
+    | select($a != null and $b != null and $a.decode_tokens_per_second.value <= $b.decode_tokens_per_second.value) | $a.quant]' "$T/fit")" '[]'
 
 # a file has one quantisation; engine flags stay as given
 "$PLIMSOLL" ghost qwen3-0.6b:q8_0 -o "$T/a b.gguf" >/dev/null

@@ -79,6 +79,49 @@ machine 7300000000
 plan
 like "less room: the next" "$(llm .settings.flags)" 'q8_0'
 
+# a mixture of experts: beside fewer layers, all layers with the experts of some on the host. Every
+# place is tried out with `estimate`, and the best by the plan's own terms is the one planned:
+# context, then how much stays on devices, a layer without its experts being half of one there.
+places() { # BLOCKS: parts of 16 on devices, and the flags
+    local k
+    echo "16 -ngl 9999"
+    for k in 1 2 3 4 5 6 7; do echo "$((16 - k)) -ngl 9999 -ncmoe $(($1 * k / 8))"; done
+    echo "8 -ngl 9999 -cmoe"
+    for k in 3 2 1; do echo "$((4 * k)) -ngl $((($1 + 1) * k / 4))"; done
+    echo "0 -dev none -ngl 0"
+}
+stack qwen3-30b-a3b q4_k_m
+"$PLIMSOLL" inspect qwen3-30b-a3b:q4_k_m --json >"$T/model"
+blocks=$(jq '[.. | objects | .block_count? // .n_layer? // empty][0] // 48' "$T/model")
+for gpu in 24000000000 16000000000 12000000000 8000000000 5000000000; do
+    machine "$gpu"
+    plan
+    flags=$(llm .settings.flags | tr -d '"')
+    got=none
+    [ "$status" -eq 0 ] && got=$("$PLIMSOLL" estimate qwen3-30b-a3b:q4_k_m $flags --machine "$T/m.json" --json | jq -c '[.pools[].peak.high]')
+    best=-1 want=none
+    for context in 16384 8192 4096 2048; do
+        while read -r parts place; do
+            # the sum of what is missing, in millionths, as the plan counts it
+            short=$(((16384 - context) * 1000000 / 16384 + (16 - parts) * 1000000 / 16))
+            [ "$best" -ge 0 ] && [ "$short" -ge "$best" ] && continue
+            # shellcheck disable=SC2086 # flags are words
+            read -r verdict peaks < <("$PLIMSOLL" estimate qwen3-30b-a3b:q4_k_m -c "$context" -np 1 -no-kvu $place -cram 0 --machine "$T/m.json" --json |
+                jq -r '[(if ([.pools[] | select(.pool == "ram" and .peak.high > 30000000000 or .pool == "gpu0" and ([.peak.high, .load_peak.high] | max) > '"$gpu"')] | length) == 0 then "fits" else "over" end), ([.pools[].peak.high] | tojson)] | join(" ")')
+            [ "$verdict" = fits ] && best=$short want=$peaks
+        done < <(places "$blocks")
+    done
+    short=$(jq '[.objective[] | select(.name == "settings_shortfall")][0].value' <<<"$out")
+    is "experts, $gpu bytes of a card: as good as every place tried out" "$short" "$best"
+    diag "$gpu: $flags: $got; tried out: $want"
+done
+machine 12000000000
+plan
+like "experts: some on the host rather than layers" "$(llm .settings.flags)" '-ngl 9999 .*-ncmoe [0-9]+'
+stack qwen3-30b-a3b q4_k_m ', flags: [-ncmoe, "48"]'
+plan
+unlike "experts: what the flags place stays" "$(llm .settings.flags)" '-ncmoe .*-ncmoe|-cmoe'
+
 # an unrelated pool changes nothing
 for gpu in 2000000000 6500000000 24000000000; do
     stack qwen3-4b q4_k_m
