@@ -38,6 +38,31 @@ run "$PLIMSOLL" plan "$examples/pose.yaml" --machine "$T/slots.json" --upgrade r
 is "upgrade: slots known, nothing is blocked" "$(jq -c '[.upgrades[] | .blocked]' <<<"$out")" '[false]'
 run "$PLIMSOLL" plan "$examples/roles.yaml" --env ram64 --machine "$machines/server-64.json" --upgrade ram=128GiB
 like "upgrade: a ceiling of the stack stays" "$out" 'nothing: the ceiling that the stack sets for ram'
+# two upgrades that unlock only together what neither does alone
+cat >"$T/both.yaml" <<'END'
+plimsoll: 1
+components:
+  llm:
+    candidates:
+      - {name: small, quality: 1, footprint: {gpu0: {steady: 2GiB}, ram: {steady: 2GiB}}}
+      - {name: wide, quality: 2, footprint: {gpu0: {steady: 6GiB}, ram: {steady: 2GiB}}}
+      - {name: both, quality: 9, footprint: {gpu0: {steady: 12GiB}, ram: {steady: 20GiB}}}
+END
+cat >"$T/both.json" <<'END'
+{"schema": "plimsoll.assess/1", "pools": [
+ {"pool": "ram", "kind": "host", "capacity": 8589934592, "available": 8589934592},
+ {"pool": "gpu0", "kind": "dedicated", "capacity": 4294967296, "available": 4294967296}],
+ "dimms": [{"slot": "A", "kind": "DDR4", "bytes": {"bytes": 8589934592, "low": 8589934592, "high": 8589934592, "source": "measured"}}]}
+END
+run "$PLIMSOLL" plan "$T/both.yaml" --machine "$T/both.json" --upgrade 'gpu0=16GiB:400,ram=32GiB:60,gpu0=8GiB' --json
+valid "upgrades together"
+is "upgrades together: what only both unlock, at both costs; never two sizes of one pool" "$(jq -c '[.upgrades[] | [.what, .cost, .unlocks]]' <<<"$out")" \
+    '[["gpu0=16GiB","400","llm: wide for small"],["ram=32GiB","60","nothing in this stack: only headroom"],["gpu0=8GiB",null,"llm: wide for small"],["gpu0=16GiB,ram=32GiB","400 + 60","llm: both for small"]]'
+run "$PLIMSOLL" plan "$T/both.yaml" --machine "$T/both.json" --upgrade 'gpu0=16GiB:400,ram=32GiB'
+like "upgrades together: in words" "$(tr '\n' ' ' <<<"$out")" '3\. gpu0=16GiB,ram=32GiB: cost 400 \+ \? +together they unlock besides: llm: both for small'
+# as planned with --what-if
+run "$PLIMSOLL" plan "$T/both.yaml" --machine "$T/both.json" --what-if gpu0=16GiB,ram=32GiB --json
+is "upgrades together: as what-if says" "$(jq -r '.components.llm.candidate' <<<"$out")" both
 for bad in gpu0 gpu0= =4GiB gpu7=4GiB ''; do
     up "$bad"
     is "upgrade '$bad': exit 2" "$status" 2
