@@ -2,6 +2,7 @@
 
 #include "base/units.h"
 #include "base/yaml_tree.h"
+#include "engine/llamacpp/settings.h"
 #include "sys/newfile.h"
 
 #include <ctype.h>
@@ -53,11 +54,24 @@ static const char *pl_plain_name(struct pl_arena *arena, const char *text)
     return pl_arena_strdup(arena, n > 0 ? out : "stack");
 }
 
+const char *pl_emit_id(struct pl_arena *arena, const char *stack)
+{
+    return pl_plain_name(arena, stack);
+}
+
 static bool pl_say(struct pl_emit_process *p, const char *text, bool expand)
 {
     if (text == NULL || p->n_word >= PL_EMIT_WORDS_MAX)
         return false;
-    p->word[p->n_word++] = (struct pl_emit_word){text, expand};
+    p->word[p->n_word++] = (struct pl_emit_word){text, expand, false};
+    return true;
+}
+
+static bool pl_say_file(struct pl_emit_process *p, const char *path)
+{
+    if (!pl_say(p, path, false))
+        return false;
+    p->word[p->n_word - 1].file = true;
     return true;
 }
 
@@ -87,6 +101,35 @@ static const char *pl_program(struct pl_emit *e, const char *name)
     return pl_arena_strdup(e->arena, real);
 }
 
+/* "...-00001-of-00003.gguf": its other parts are found beside it by their names, so that a link
+ * must not be followed to a name of another kind. */
+static bool pl_one_of_several(const char *path)
+{
+    size_t n = strlen(path), end = strlen("-00001-of-00003.gguf");
+    const char *s = n > end ? path + n - end : "";
+    return *s == '-' && strspn(s + 1, "0123456789") == 5 && strncmp(s + 6, "-of-", 4) == 0 &&
+           strspn(s + 10, "0123456789") == 5 && pl_streq(s + 15, ".gguf");
+}
+
+/* The whole path of a file that is there; NULL: it is not, or there is no memory. */
+static const char *pl_whole_path(struct pl_emit *e, const char *path)
+{
+    char real[4096], folder[4096], whole[8300];
+    const char *slash = strrchr(path, '/');
+    if (realpath(path, real) == NULL)
+        return NULL;
+    if (!pl_one_of_several(path))
+        return pl_arena_strdup(e->arena, real);
+    if (slash == NULL)
+        (void)PL_FMT(folder, ".");
+    else if (!PL_FMT(folder, "%.*s", (int)(slash - path + 1), path))
+        return NULL;
+    if (realpath(folder, real) == NULL ||
+        !PL_FMT(whole, "%s/%s", real, slash != NULL ? slash + 1 : path))
+        return NULL;
+    return pl_arena_strdup(e->arena, whole);
+}
+
 static int pl_own_command(struct pl_emit *e, struct pl_emit_process *p, struct pl_err *err)
 {
     const char *const *c = p->candidate->command;
@@ -94,6 +137,11 @@ static int pl_own_command(struct pl_emit *e, struct pl_emit_process *p, struct p
         const char *text = pl_with_port(e, c[i], p->port);
         if (text != NULL && i == 0)
             text = pl_program(e, text);
+        if (text != NULL && i == 0 &&
+            (text[0] == '\0' || text[0] == '-' || strchr(text, '=') != NULL))
+            return pl_exit_as(
+                err, pl_fail(err, -EINVAL, "%.60s: '%.60s' is no name of a program", p->name, text),
+                PL_EXIT_USAGE);
         if (!pl_say(p, text, true))
             return pl_no_memory(err);
     }
@@ -112,9 +160,9 @@ static const char *pl_file_to_get(struct pl_emit *e, struct pl_emit_process *p)
                  p->candidate->quant != NULL ? p->candidate->quant : "");
     pl_str_init(&get, 8192);
     pl_str_add(&get, "plimsoll pull ");
-    pl_emit_sh(&get, &(struct pl_emit_word){spec, false});
+    pl_emit_sh(&get, &(struct pl_emit_word){.text = spec});
     pl_str_add(&get, " -o ");
-    pl_emit_sh(&get, &(struct pl_emit_word){path, false});
+    pl_emit_sh(&get, &(struct pl_emit_word){.text = path});
     if (access(path, R_OK) != 0)
         p->get = pl_arena_strdup(e->arena, pl_str_get(&get));
     pl_str_done(&get);
@@ -124,7 +172,7 @@ static const char *pl_file_to_get(struct pl_emit *e, struct pl_emit_process *p)
 static bool pl_model_words(struct pl_emit *e, struct pl_emit_process *p)
 {
     const struct pl_option *o = p->plan->option;
-    char real[4096], spec[700];
+    char spec[700];
     if (pl_starts(o->model, "https://"))
         return pl_say(p, "-mu", false) && pl_say(p, o->model, false);
     if (pl_starts(o->model, "hf:")) {
@@ -132,26 +180,49 @@ static bool pl_model_words(struct pl_emit *e, struct pl_emit_process *p)
                      p->candidate->quant != NULL ? p->candidate->quant : "");
         return pl_say(p, "-hf", false) && pl_say(p, pl_arena_strdup(e->arena, spec), false);
     }
-    if (o->file != NULL && strchr(o->file, '/') != NULL && realpath(o->file, real) != NULL)
-        p->model = pl_arena_strdup(e->arena, real);
-    else if (o->file != NULL && pl_ends(o->file, ".gguf") && realpath(o->file, real) != NULL)
-        p->model = pl_arena_strdup(e->arena, real);
-    else
+    if (o->file != NULL && (strchr(o->file, '/') != NULL || pl_ends(o->file, ".gguf")))
+        p->model = pl_whole_path(e, o->file);
+    if (p->model == NULL)
         p->model = pl_file_to_get(e, p);
-    return pl_say(p, "-m", false) && pl_say(p, p->model, false);
+    return pl_say(p, "-m", false) && pl_say_file(p, p->model);
+}
+
+/* Is the word a flag whose value is one file? */
+static bool pl_flag_of_file(const char *word)
+{
+    for (const struct pl_flag *f = pl_llamacpp_flags(); f->names[0] != NULL; f++) {
+        if (f->kind != PL_FLAG_FILE && f->kind != PL_FLAG_FILES)
+            continue;
+        for (size_t i = 0; i < PL_FLAG_NAMES_MAX && f->names[i] != NULL; i++) {
+            if (pl_streq(f->names[i], word))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The engine's flags; the projectors, drafts and adapters that they name by their whole paths,
+ * since nobody knows where it will start. */
+static bool pl_flag_words(struct pl_emit *e, struct pl_emit_process *p)
+{
+    const char *const *a = p->plan->option->argv;
+    bool good = true;
+    for (size_t i = 0; good && a != NULL && a[i] != NULL; i++) {
+        const char *whole = i > 0 && pl_flag_of_file(a[i - 1]) ? pl_whole_path(e, a[i]) : NULL;
+        good = whole != NULL ? pl_say_file(p, whole) : pl_say(p, a[i], false);
+    }
+    return good;
 }
 
 static int pl_llama_command(struct pl_emit *e, struct pl_emit_process *p, struct pl_err *err)
 {
-    const char *const *a = p->plan->option->argv;
     char port[16];
     (void)PL_FMT(port, "%u", p->port);
     p->llama = true;
     bool good = pl_say(p, "llama-server", false) && pl_model_words(e, p) &&
                 pl_say(p, "--host", false) && pl_say(p, "127.0.0.1", false) &&
-                pl_say(p, "--port", false) && pl_say(p, pl_arena_strdup(e->arena, port), false);
-    for (size_t i = 0; good && a != NULL && a[i] != NULL; i++)
-        good = pl_say(p, a[i], false);
+                pl_say(p, "--port", false) && pl_say(p, pl_arena_strdup(e->arena, port), false) &&
+                pl_flag_words(e, p);
     return good ? 0 : pl_no_memory(err);
 }
 
@@ -226,7 +297,7 @@ int pl_emit_begin(struct pl_emit *e, struct pl_err *err)
 {
     pl_str_init(&e->without, 64 * 1024);
     const struct pl_plan *p = e->plan;
-    e->id = pl_plain_name(e->arena, p->stack);
+    e->id = pl_emit_id(e->arena, p->stack);
     e->process = pl_arena_alloc(e->arena, p->n_component + 1, sizeof(*e->process));
     if (e->process == NULL || e->id == NULL)
         return pl_no_memory(err);

@@ -15,10 +15,11 @@
 #define PL_EMIT_PORT 8081u /* of the first component; the next has the next */
 #define PL_EMIT_WORDS_MAX 320u
 
-/* A word of a command line. expand: "${NAME}" in it is a variable of the launch. */
+/* A word of a command line. expand: "${NAME}" in it is a variable of the launch; file: it is the
+ * whole path of a file. */
 struct pl_emit_word {
     const char *text;
-    bool expand;
+    bool expand, file;
 };
 
 /* One process of the plan: a component, and those that share it. */
@@ -61,6 +62,8 @@ struct pl_emit {
  * nothing to start. */
 int pl_emit_begin(struct pl_emit *e, struct pl_err *err);
 void pl_emit_done(struct pl_emit *e);
+/* The stack's name as the plain word by which its processes are known; NULL without memory. */
+const char *pl_emit_id(struct pl_arena *arena, const char *stack);
 /* The comment that each file begins with. */
 void pl_emit_top(const struct pl_emit *e, struct pl_str *out);
 /* Is c served by the process of another component of the same instance, p? */

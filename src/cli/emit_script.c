@@ -1,6 +1,7 @@
 /* A shell script that starts llama-server and the rest one by one, in the plan's order, each when
  * the one before answers. */
 #include "cli/emit.h"
+#include "cli/plan_found.h"
 
 static const char pl_script_start[] =
     "set -eu\n"
@@ -8,7 +9,7 @@ static const char pl_script_start[] =
     "start() {\n"
     "    name=$1 port=$2\n"
     "    shift 2\n"
-    "    \"$@\" >\"plimsoll-$name.log\" 2>&1 </dev/null &\n"
+    "    " PL_COMPONENT_VARIABLE "=$name \"$@\" >\"plimsoll-$name.log\" 2>&1 </dev/null &\n"
     "    pid=$!\n"
     "    echo \"$pid\" >\"plimsoll-$name.pid\"\n"
     "    until curl -fs -o /dev/null \"http://127.0.0.1:$port/health\"; do\n"
@@ -57,6 +58,8 @@ int pl_emit_script(struct pl_emit *e, struct pl_err *err)
     pl_emit_top(e, &s);
     pl_str_add(&s, "# Without a name: all that stay resident, one after the other.\n");
     pl_str_add(&s, pl_script_start);
+    pl_str_addf(&s, "export " PL_STACK_VARIABLE "=%s # plimsoll knows its processes by it\n",
+                e->id);
     pl_str_add(&s, "[ $# -gt 0 ] || set --");
     for (uint32_t i = 0; i < e->n_hot; i++)
         pl_str_addf(&s, " '%s'", e->process[i].name);

@@ -1,5 +1,6 @@
 /* A configuration of llama-swap, and models of Ollama. */
 #include "cli/emit.h"
+#include "cli/plan_found.h"
 
 #include "base/units.h"
 
@@ -39,6 +40,8 @@ static int pl_swap_model(const struct pl_emit *e, uint32_t at, struct pl_str *s,
     pl_str_add(s, ":\n");
     pl_emit_get(p, "    ", s);
     int rc = pl_swap_command(p, s, err);
+    pl_str_addf(s, "    env: [\"" PL_STACK_VARIABLE "=%s\", \"" PL_COMPONENT_VARIABLE "=%s\"]\n",
+                e->id, p->name);
     pl_str_addf(s, "    proxy: \"http://127.0.0.1:%u\"\n    checkEndpoint: /health\n    ttl: %u\n",
                 p->port, at < e->n_hot ? 0 : PL_SWAP_TTL_S);
     for (uint32_t i = 0; i < e->plan->n_component; i++) {

@@ -1,6 +1,7 @@
 /* One unit for each process and a target for those that stay: each starts when the one before
  * answers, holds what the plan gives it, and comes back when it fails. */
 #include "cli/emit.h"
+#include "cli/plan_found.h"
 
 #include "base/units.h"
 
@@ -9,18 +10,13 @@
 
 #define PL_UNIT_START_S 900u /* a large model from a slow disk */
 
-/* A program by its path; else env finds it, which takes a word with '=' for a variable. */
+/* A program by its path, in which systemd fills in nothing; else env finds it. */
 static int pl_unit_program(const struct pl_emit_process *p, struct pl_str *s, struct pl_err *err)
 {
     const char *program = p->word[0].text;
-    if (program[0] == '/')
-        return pl_emit_unit(s, &p->word[0]) ? 0 : -ENOMEM;
-    if (strchr(program, '=') != NULL || program[0] == '-' || program[0] == '\0')
-        return pl_exit_as(
-            err, pl_fail(err, -EINVAL, "%.60s: '%.60s' is no name of a program", p->name, program),
-            PL_EXIT_USAGE);
-    pl_str_add(s, "/usr/bin/env ");
-    return pl_emit_unit(s, &p->word[0]) ? 0 : -ENOMEM;
+    if (program[0] != '/' || strchr(program, '$') != NULL)
+        pl_str_add(s, "/usr/bin/env ");
+    return pl_emit_unit(s, &p->word[0]) ? 0 : pl_fail(err, -ENOMEM, "no memory for the files");
 }
 
 static void pl_unit_limits(const struct pl_emit_process *p, struct pl_str *s)
@@ -72,6 +68,8 @@ static int pl_unit(struct pl_emit *e, uint32_t at, struct pl_err *err)
                 "--retry-all-errors http://127.0.0.1:%u/health\n"
                 "TimeoutStartSec=%u\nRestart=on-failure\nRestartSec=5\n",
                 PL_UNIT_START_S, p->port, PL_UNIT_START_S);
+    pl_str_addf(&s, "Environment=" PL_STACK_VARIABLE "=%s " PL_COMPONENT_VARIABLE "=%s\n", e->id,
+                p->name);
     pl_unit_limits(p, &s);
     if (at < e->n_hot)
         pl_str_addf(&s, "\n[Install]\nWantedBy=plimsoll-%s.target\n", e->id);

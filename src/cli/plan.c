@@ -1,5 +1,6 @@
 /* plimsoll plan STACK: what runs together, exactly, under the line. */
 #include "plan/plan.h"
+#include "base/checked.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/table.h"
@@ -69,8 +70,8 @@ int pl_plan_solve(struct pl_plan_run *r, struct pl_machine *m, struct pl_plan *r
     uint32_t n = 0;
     const struct pl_opt_value *limit = pl_cli_opt(r->cli, "time-limit");
     int rc = pl_plan_options(r->cli, r->stack, m, r->ledger, &r->arena, &option, &n, err);
-    r->deadline.at_ns =
-        pl_now_ns(pl_clock_real()) + pl_seconds_ns(limit->given ? limit->u : PL_TIME_LIMIT_S);
+    r->deadline.at_ns = pl_add_sat(pl_now_ns(pl_clock_real()),
+                                   pl_seconds_ns(limit->given ? limit->u : PL_TIME_LIMIT_S));
     r->options.limits = (struct pl_solve_limits){pl_deadline_over, &r->deadline};
     if (rc == 0)
         rc = pl_plan_make(r->stack, m, option, n, &r->options, &r->arena, ret, err);
@@ -179,19 +180,25 @@ static int pl_plan_cannot(struct pl_cli *cli, int rc, struct pl_err *err)
     return rc;
 }
 
+static int pl_plan_stack(struct pl_plan_run *r, struct pl_err *err)
+{
+    enum pl_objective o;
+    const struct pl_opt_value *objective = pl_cli_opt(r->cli, "objective");
+    int rc = pl_cli_stack(r->cli, r->cli->arg[0], &r->arena, &r->stack, err);
+    if (rc == 0 && objective->given && pl_objective_of(objective->text, &o))
+        pl_stack_objective(r->stack, o);
+    return rc;
+}
+
 static int pl_plan_run(struct pl_cli *cli, struct pl_err *err)
 {
     static struct pl_machine machine, other;
     static struct pl_plan_run r;
     struct pl_plan today, then;
-    const struct pl_opt_value *objective = pl_cli_opt(cli, "objective");
     const struct pl_opt_value *what = pl_cli_opt(cli, "what-if");
     r = (struct pl_plan_run){.cli = cli};
     pl_arena_init(&r.arena, PL_PLAN_ARENA_MAX);
     r.options.allow_fragile = pl_cli_opt(cli, "allow-fragile")->given;
-    r.options.objective_given = objective->given;
-    if (objective->given)
-        (void)pl_objective_of(objective->text, &r.options.objective);
     const struct pl_opt_value *import = pl_cli_opt(cli, "import");
     if (import->given == (cli->n_arg > 0))
         return pl_exit_as(err,
@@ -202,7 +209,7 @@ static int pl_plan_run(struct pl_cli *cli, struct pl_err *err)
         pl_arena_done(&r.arena);
         return got;
     }
-    int rc = pl_cli_stack(cli, cli->arg[0], &r.arena, &r.stack, err);
+    int rc = pl_plan_stack(&r, err);
     if (rc == 0 && pl_cli_opt(cli, "machine")->n_list < 2)
         rc = pl_cli_machine_asked(cli, &machine, err);
     if (rc == 0 && pl_cli_opt(cli, "machine")->n_list < 2)

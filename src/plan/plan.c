@@ -55,14 +55,13 @@ static int pl_make_solve(struct pl_make *m, const struct pl_stack *stack,
                          const struct pl_machine *machine, const struct pl_option *option,
                          uint32_t n_option, bool likely)
 {
-    enum pl_objective o = m->options->objective_given ? m->options->objective : stack->objective;
     m->p = pl_make_take(m, 1, sizeof(*m->p));
     if (m->p == NULL)
         return pl_make_memory(m);
     int rc = pl_problem_make(stack, machine, option, n_option, likely, m->arena, m->p, m->err);
     if (rc < 0)
         return rc;
-    rc = pl_stages_make(m->p, o, m->arena, m->stage);
+    rc = pl_stages_make(m->p, stack->objective, m->arena, m->stage);
     if (rc < 0)
         return pl_make_memory(m);
     m->n_stage = (uint32_t)rc;
@@ -384,20 +383,34 @@ static void pl_make_note(struct pl_make *m, const char *text)
         m->plan->note[m->plan->n_note++] = copy;
 }
 
-/* What the plan rests on without knowing it. */
+/* What the stack holds already, summed by pool. */
 static void pl_note_held(struct pl_make *m)
 {
     const struct pl_stack *s = m->p->stack;
-    char text[240] = "what this stack holds now is available to it:", size[PL_SIZE_TEXT_MAX];
+    struct pl_str text;
+    char size[PL_SIZE_TEXT_MAX];
+    pl_str_init(&text, 4096);
+    pl_str_add(&text, "what this stack holds now is available to it:");
     for (uint32_t i = 0; i < s->n_holding; i++) {
-        size_t n = strlen(text);
-        (void)pl_fmt(text + n, sizeof(text) - n, "%s %s %s", i > 0 ? "," : "", s->holding[i].pool,
-                     pl_size_text(s->holding[i].bytes, size));
+        uint64_t sum = 0;
+        bool before = false;
+        for (uint32_t k = 0; k < s->n_holding; k++) {
+            bool same = pl_streq(s->holding[k].pool, s->holding[i].pool);
+            before = before || (same && k < i);
+            sum = pl_add_sat(sum, same ? s->holding[k].bytes : 0);
+        }
+        if (!before)
+            pl_str_addf(&text, "%s %s %s", i > 0 ? "," : "", s->holding[i].pool,
+                        pl_size_text(sum, size));
     }
+    if (s->held_by != NULL)
+        pl_str_addf(&text, ", by %s", s->held_by);
     if (s->n_holding > 0)
-        pl_make_note(m, text);
+        pl_make_note(m, pl_str_get(&text));
+    pl_str_done(&text);
 }
 
+/* What the plan rests on without knowing it. */
 static int pl_make_notes(struct pl_make *m)
 {
     char text[240];

@@ -6,9 +6,7 @@
 #include "plan/solve.h"
 
 struct pl_plan_options {
-    bool allow_fragile;   /* likely values will do */
-    bool objective_given; /* else the stack's */
-    enum pl_objective objective;
+    bool allow_fragile; /* likely values will do */
     struct pl_solve_limits limits;
 };
 

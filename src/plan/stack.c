@@ -235,11 +235,23 @@ static int pl_check_fallback(struct pl_stack_reader *r, const struct pl_ynode *m
     return 0;
 }
 
+static uint64_t pl_first_token_of(const struct pl_ynode *map, enum pl_objective o)
+{
+    return pl_ymicros(map, "max_first_token",
+                      o == PL_OBJECTIVE_VOICE ? PL_VOICE_FIRST_TOKEN_US : 0);
+}
+
+void pl_stack_objective(struct pl_stack *s, enum pl_objective o)
+{
+    s->objective = o;
+    for (uint32_t c = 0; c < s->n_component; c++)
+        s->component[c].max_first_token_us = pl_first_token_of(s->component[c].at, o);
+}
+
 static int pl_read_component(struct pl_stack_reader *r, const struct pl_ymember *in,
                              struct pl_stack_component *c)
 {
     const struct pl_ynode *map = in->value, *list = pl_part(map, "candidates");
-    bool voice = r->s->objective == PL_OBJECTIVE_VOICE;
     *c = (struct pl_stack_component){
         .name = in->key,
         .priority = (uint32_t)pl_yuint(map, "priority", 100),
@@ -252,8 +264,7 @@ static int pl_read_component(struct pl_stack_reader *r, const struct pl_ymember 
         .min_decode_given = pl_part(map, "min_decode") != NULL,
         .min_quality = (int64_t)pl_yuint(map, "min_quality", 0),
         .min_quality_given = pl_part(map, "min_quality") != NULL,
-        .max_first_token_us =
-            pl_ymicros(map, "max_first_token", voice ? PL_VOICE_FIRST_TOKEN_US : 0),
+        .max_first_token_us = pl_first_token_of(map, r->s->objective),
         .language = pl_ytext(map, "language", NULL),
         .role = pl_ytext(map, "role", NULL),
         .at = map,

@@ -143,6 +143,7 @@ struct pl_stack {
     uint32_t n_variable;
     const struct pl_stack_holding *holding; /* told by whoever runs it, not by the file */
     uint32_t n_holding;
+    const char *held_by; /* the processes found that hold it, for people; NULL = told, not found */
     const struct pl_ynode *root; /* resolved: environment merged, variables filled in */
 };
 
@@ -163,6 +164,10 @@ int pl_stack_parse(const char *text, size_t len, const char *file,
 /* The options of candidates with a declared footprint, appended to out (at most max). A candidate
  * without one is left for the engines. Returns their number. */
 uint32_t pl_stack_declared(const struct pl_stack *s, struct pl_option *out, uint32_t max);
+
+/* Another objective than the file's: with what goes with it where the file does not say otherwise
+ * (voice: a first token within half a second). */
+void pl_stack_objective(struct pl_stack *s, enum pl_objective o);
 
 const char *pl_objective_name(enum pl_objective o);
 /* False for another word. */

@@ -8,13 +8,17 @@
 
 #define PL_BAR_WIDTH 40
 
-const char *pl_headroom_label(const struct pl_plan *p, const struct pl_plan_pool *q)
+static bool pl_headroom_below(const struct pl_plan_pool *q, uint32_t permyriad)
 {
     __extension__ typedef unsigned __int128 pl_product;
-    pl_product part = (pl_product)q->headroom * 10000u;
-    if (part < (pl_product)q->ceiling * p->tight_permyriad)
+    return (pl_product)q->headroom * 10000u < (pl_product)q->ceiling * permyriad;
+}
+
+const char *pl_headroom_label(const struct pl_plan *p, const struct pl_plan_pool *q)
+{
+    if (pl_headroom_below(q, p->tight_permyriad))
         return "tight";
-    return part < (pl_product)q->ceiling * p->comfortable_permyriad ? "fair" : "comfortable";
+    return pl_headroom_below(q, p->comfortable_permyriad) ? "fair" : "comfortable";
 }
 
 /* A pool that the plan uses, and that is tight. */
@@ -22,7 +26,7 @@ static const struct pl_plan_pool *pl_tight_pool(const struct pl_plan *p)
 {
     for (uint32_t i = 0; i < p->n_pool; i++) {
         const struct pl_plan_pool *q = &p->pool[i];
-        if (q->known && q->planned > 0 && q->headroom < q->ceiling / 10000u * p->tight_permyriad)
+        if (q->known && q->planned > 0 && pl_headroom_below(q, p->tight_permyriad))
             return q;
     }
     return NULL;

@@ -86,6 +86,71 @@ jq '.pools += [{"pool": "gpu9", "kind": "dedicated", "capacity": 999999999999, "
 "$PLIMSOLL" plan "$stack" --machine "$T/machine.json" --json | jq -c 'del(.pools)' >"$T/a"
 "$PLIMSOLL" plan "$stack" --machine "$T/more.json" --json | jq -c 'del(.pools)' >"$T/b"
 ok "an unrelated pool changes nothing" cmp "$T/a" "$T/b"
+# the objective on the command line means what it means in the file: voice has a floor
+cat >"$T/talk.yaml" <<'END'
+plimsoll: 1
+components:
+  llm:
+    candidates:
+      - {name: late, quality: 9, first_token: 900ms, footprint: {ram: {steady: 1GiB}}}
+      - {name: soon, quality: 1, first_token: 400ms, footprint: {ram: {steady: 1GiB}}}
+  own:
+    max_first_token: 2s
+    candidates: [{name: slow, first_token: 1500ms, footprint: {ram: {steady: 1GiB}}}]
+  alone:
+    candidates: [{name: late, first_token: 900ms, footprint: {ram: {steady: 1GiB}}}]
+END
+{ cat "$T/talk.yaml"; echo 'objective: voice'; } >"$T/talk-voice.yaml"
+talk() { run "$PLIMSOLL" plan "$1" --machine "$T/machine.json" --json "${@:2}"; chosen=$(jq -c '[.components[].candidate]' <<<"$out"); }
+talk "$T/talk.yaml"
+is "balanced: the best of quality" "$chosen" '["late","slow","late"]'
+talk "$T/talk-voice.yaml"
+is "voice in the file: a first token within half a second" "$chosen" '["soon","slow",null]'
+talk "$T/talk.yaml" --objective voice
+is "voice on the command line: the same" "$chosen" '["soon","slow",null]'
+talk "$T/talk-voice.yaml" --objective balanced
+is "another on the command line: no such floor" "$chosen" '["late","slow","late"]'
+talk "$T/talk.yaml" --time-limit 18446744073709551615
+is "the longest time there is: no end before the start" "$status $chosen" '0 ["late","slow","late"]'
+
+# what runs of the stack is found by itself
+if [ -r /proc/self/environ ] && command -v sleep >/dev/null; then
+    cat >"$T/runs.yaml" <<'END'
+plimsoll: 1
+name: Found here
+components:
+  own: {candidates: [{name: x, command: [sleep, "86${X}"], footprint: {ram: {steady: 1MiB}}}]}
+  marked: {candidates: [{name: y, footprint: {ram: {steady: 1MiB}}}]}
+END
+    sleep 8641 &
+    own=$!
+    PLIMSOLL_STACK=found-here PLIMSOLL_COMPONENT=marked sleep 8642 &
+    marked=$!
+    PLIMSOLL_STACK=other PLIMSOLL_COMPONENT=marked sleep 8643 1 &
+    other=$!
+    trap 'kill $own $marked $other 2>/dev/null; rm -rf "$T"' EXIT
+    for p in $own $marked $other; do # until the shell's child is the program
+        until [ "$(cat "/proc/$p/comm")" = sleep ]; do :; done
+    done
+    run "$PLIMSOLL" plan "$T/runs.yaml" --json
+    note=$(jq -r '.notes[]' <<<"$out")
+    like "found: a process started with a component's command" "$note" "available to it: ram .*process $own \(own\)"
+    like "found: one that carries the stack's name" "$note" "process $marked \(marked\)"
+    unlike "found: not one of another stack" "$note" "process $other "
+    run "$PLIMSOLL" plan "$T/runs.yaml" --json --holding none
+    is "none: nothing is looked for" "$(jq -c '.notes' <<<"$out")" '[]'
+    run "$PLIMSOLL" plan "$T/runs.yaml" --json --machine "$T/machine.json"
+    is "another machine: nothing of this one" "$(jq -c '.notes' <<<"$out")" '[]'
+    # two of one program are one line of consumers, but each is known
+    run "$PLIMSOLL" plan "$T/runs.yaml" --json --holding "$own,$other"
+    is "two processes of one program: exit 0" "$status" 0
+    held=$(awk '/^RssAnon|^RssShmem/ { n += $2 } END { print n }' "/proc/$own/status" "/proc/$other/status")
+    like "and what both hold" "$(jq -r '.notes[]' <<<"$out")" "available to it: ram $held KiB"
+    kill $own $marked $other
+else
+    skip "found: processes of the stack" "no /proc here"
+fi
+
 sed 's/largest: 2GiB/largest: 2GiB, peek: 3GiB/' "$stack" >"$T/bad.yaml"
 run "$PLIMSOLL" plan "$T/bad.yaml" --machine "$T/machine.json"
 is "unknown key: exit 2" "$status" 2

@@ -92,6 +92,7 @@ fi
 unit=$(cat "$T"/units/*-own.service)
 ok "units: quoted as systemd reads it" grep -qF '"it'"'"'s" "a \"q\" \\b" "$$(touch PWNED)"' "$T"/units/*-own.service
 like "units: specifiers are plain" "$unit" '"%%h %%%%" "\$\{VOICE\}" "\$\$HOME"'
+like "units: known again by the stack's name" "$unit" '^Environment=PLIMSOLL_STACK=touch-pwned-execstart-bin-false PLIMSOLL_COMPONENT=own$'
 is "units: one start, nothing slipped in" "$(grep -c '^ExecStart=' <<<"$unit") $(grep -c '^\[Service\]' <<<"$unit")" "1 1"
 like "units: in the order of the plan" "$unit" '^After=plimsoll-.*-llm.service'
 like "units: a limit and no swap" "$unit" '^MemorySwapMax=0'
@@ -146,6 +147,30 @@ is "ollama: exit 0" "$status" 0
 is "ollama: its model" "$(cat "$T/ollama/Modelfile.llm" 2>/dev/null | head -n 2)" "FROM $(realpath "$hostile")/m.gguf
 PARAMETER num_ctx 2048"
 ok "ollama: a shell reads it" sh -n "$T/ollama/up.sh"
+
+# files that flags name are whole paths, and seen from inside a container
+mkdir "$T/other" "$T/main"
+cp --sparse=always "$hostile/m.gguf" "$T/main/m.gguf"
+cp --sparse=always "$hostile/m.gguf" "$T/other/draft.gguf"
+cat >"$T/files.yaml" <<END
+plimsoll: 1
+components:
+  whole: {min_decode: 0, context: 512, candidates: [{model: main/m.gguf, flags: [-md, other/draft.gguf]}]}
+END
+(cd "$T" && "$PLIMSOLL" plan files.yaml --machine machine.json --emit compose -o files >/dev/null && "$PLIMSOLL" plan files.yaml --machine machine.json --emit llama-server -o files >/dev/null)
+like "a draft: its whole path in the script" "$(cat "$T/files/up.sh" 2>/dev/null)" " -md $(realpath "$T")/other/draft.gguf"
+like "a draft: its folder in the container" "$(tr '\n' ' ' <"$T/files/compose.yaml")" "source: \"$(realpath "$T")/other/\" +target: /models2 "
+like "a draft: its path there" "$(cat "$T/files/compose.yaml")" '^ +- "/models2/draft.gguf"$'
+cat >"$T/odd.yaml" <<'END'
+plimsoll: 1
+components:
+  odd: {candidates: [{name: o, command: ["A=b", x], footprint: {ram: {steady: 1MiB}}}]}
+END
+for kind in llama-server systemd; do
+    run "$PLIMSOLL" plan "$T/odd.yaml" --machine "$T/machine.json" --emit "$kind"
+    is "$kind: a program that would be a variable: exit 2" "$status" 2
+    like "$kind: and says so" "$err" 'no name of a program'
+done
 
 "$PLIMSOLL" plan "$T/stack.yaml" --machine "$T/machine.json" --html "$T/plan.html" >/dev/null
 is "a page: complete" "$(tail -n 1 "$T/plan.html")" "</body></html>"

@@ -96,5 +96,39 @@ for name in $order; do
     ok "after $steps: all together below the ceiling" [ "$all" -le $((6 << 30)) ]
 done
 is "three steps" "$steps" 3
+# a plan for this machine knows them by itself, and that their memory is the stack's
+run "$PLIMSOLL" plan "$T/stack.yaml" --json
+note=$(jq -r '.notes[]' <<<"$out" | grep 'this stack holds now')
+for name in $order; do
+    like "$name: found running" "$note" "process $(cat "plimsoll-$name.pid") \($name\)"
+done
+# without the mark they are known by the file they serve
+run "$PLIMSOLL" plan <(sed '/^name:/d' "$T/stack.yaml") --json
+is "each is found by its model's file as well" "$(jq -r '.notes[]' <<<"$out" | grep -o 'process [0-9]*' | sort -u | wc -l)" 3
+all=0
+for p in plimsoll-*.pid; do all=$((all + $(held "$(cat "$p")"))); done
+read -r told unit < <(sed -n 's/.*available to it: ram \([0-9.]*\) \([MG]iB\).*/\1 \2/p' <<<"$note")
+near=$(awk -v t="$told" -v u="$unit" -v a="$all" 'BEGIN { t *= u == "GiB" ? 1073741824 : 1048576; d = t - a; print (d < 0 ? -d : d) < 33554432 }')
+is "and what they hold is what /proc says ($told $unit)" "$near" 1
 stop
+
+# the column "actual": of a run with just these settings on this machine, as the ledger has it
+run "$PLIMSOLL" plan "$T/stack.yaml" --machine "$T/machine.json" --json
+is "nothing was run yet: no figure" "$(jq -c '[.budget[].actual.bytes] | unique' <<<"$out")" '[null]'
+flags=$(jq -r .components.worker.settings.flags <<<"$out")
+# shellcheck disable=SC2086 # flags are words
+run "$PLIMSOLL" try "$(g "$small:q8_0")" $flags -p 16 -n 4 -r 1 --warmup 0
+is "a run with the settings of one component" "$status" 0
+diag "$err"
+run "$PLIMSOLL" runs --json
+measured=$(jq -c '[.runs[] | .host.measured // .measured | .total.bytes][0]' <<<"$out")
+run "$PLIMSOLL" plan "$T/stack.yaml" --machine "$T/machine.json" --json
+is "its actual size is the run's" "$(jq -c '[.budget[] | select(.component == "worker" and .pool == "ram") | .actual.bytes]' <<<"$out")" "[$measured]"
+is "as measured" "$(jq -c '[.budget[] | select(.component == "worker" and .pool == "ram") | .actual.source]' <<<"$out")" '["measured"]'
+is "the others have none" "$(jq -c '[.budget[] | select(.component != "worker") | .actual.bytes] | unique' <<<"$out")" '[null]'
+run "$PLIMSOLL" plan "$T/stack.yaml" --machine "$T/machine.json"
+like "in the table" "$out" "^worker .* [0-9.]+ [MG]iB +[0-9.]+ [MG]iB +"
+jq '.id = "0123456789abcdef"' "$T/machine.json" >"$T/else.json"
+run "$PLIMSOLL" plan "$T/stack.yaml" --machine "$T/else.json" --json
+is "of another machine: none" "$(jq -c '[.budget[].actual.bytes] | unique' <<<"$out")" '[null]'
 done_testing
