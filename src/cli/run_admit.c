@@ -1,4 +1,5 @@
 /* Before a command runs: what it will need, and whether that is there. */
+#include "base/redact_words.h"
 #include "base/str.h"
 #include "base/units.h"
 #include "cli/machine.h"
@@ -12,23 +13,28 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The command's name in the ledger: program and words without paths, so that the same command from
- * another folder is known again. */
+/* The command's name in the ledger: program and words without paths and secrets, so that the same
+ * command from another folder is known again, and nobody's token is kept. */
 static void pl_run_signature(struct pl_running *r)
 {
-    struct pl_str s;
+    struct pl_redact_words secrets = {0};
+    struct pl_str s, word;
     pl_str_init(&s, PL_RUN_COMMAND_MAX);
+    pl_str_init(&word, PL_RUN_COMMAND_MAX);
     for (int i = r->command.row != NULL ? r->command.program : 0; i < r->argc && !s.failed; i++) {
-        const char *slash = strrchr(r->argv[i], '/');
-        const char *word = slash != NULL && slash[1] != '\0' ? slash + 1 : r->argv[i];
+        pl_str_clear(&word);
+        pl_redact_word(&secrets, r->argv[i], &word);
+        const char *shown = pl_str_get(&word), *slash = strrchr(shown, '/');
         if (pl_streq(r->argv[i], "--port") && i + 1 < r->argc) {
             i++; /* any free one does */
             continue;
         }
-        pl_str_addf(&s, "%s%s", s.len > 0 ? " " : "", word);
+        pl_str_addf(&s, "%s%s", s.len > 0 ? " " : "",
+                    slash != NULL && slash[1] != '\0' ? slash + 1 : shown);
     }
     (void)PL_FMT(r->signature, "%.*s", (int)sizeof(r->signature) - 1, pl_str_get(&s));
     pl_str_done(&s);
+    pl_str_done(&word);
 }
 
 static int pl_run_ceiling(struct pl_running *r, const char *text, struct pl_err *err)

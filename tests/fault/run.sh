@@ -8,6 +8,14 @@ wrap() { # COMMAND...: run it; $status, $out, $err
     run "$PLIMSOLL" run --json --no-ledger -- "$@"
 }
 
+# --- what is kept of a command holds nobody's secrets
+secret=hf_SecretOfMine0123456789
+run "$PLIMSOLL" run -q --ledger "$T/secret.db" -- env "HF_TOKEN=$secret" sh -c 'exit 0' --api-key "$secret"
+is "a command with a token runs" "$status" 0
+not_ok "its token is not in the ledger" grep -aq Secret "$T/secret.db"*
+like "but the command is" "$("$PLIMSOLL" runs --ledger "$T/secret.db" --json | jq -r '.runs[0].model.name')" \
+    'HF_TOKEN=<secret> .*--api-key <secret>'
+
 # --- transparent
 run "$PLIMSOLL" run --no-ledger -- sh -c 'echo out; echo err >&2; exit 7'
 is "exit status is the command's" "$status" 7

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "base/redact.h"
+#include "base/redact_words.h"
 
 #include <string.h>
 
@@ -73,11 +74,54 @@ static void by_path(void **state)
     r = pl_redact_free(r);
 }
 
+/* Words are joined by "|" here. */
+static void words_of_a_command(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *word[6], *want;
+    } row[] = {
+        {{"llama-server", "--api-key", "abc/def", "-m", "x"},
+         "llama-server|--api-key|<secret>|-m|x"                                                                      },
+        {{"--api-key=abc", "--api-key-file", "/etc/key"},
+         "--api-key=<secret>|--api-key-file|/etc/key"                                                                },
+        {{"-hft", "hf_0", "--hf-token", "t", "--port", "80"},
+         "-hft|<secret>|--hf-token|<secret>|--port|80"                                                               },
+        {{"env", "HF_TOKEN=hf_x", "OMP_NUM_THREADS=2"},                     "env|HF_TOKEN=<secret>|OMP_NUM_THREADS=2"},
+        {{"docker", "-e", "OPENAI_API_KEY=sk", "--env=PGPASSWORD=x"},
+         "docker|-e|OPENAI_API_KEY=<secret>|--env=PGPASSWORD=<secret>"                                               },
+        {{"sh", "-c", "A_SECRET='x y' cmd --token z; echo --max-tokens 5"},
+         "sh|-c|A_SECRET='<secret> y' cmd --token <secret>; echo --max-tokens 5"                                     },
+        {{"curl", "-H", "Authorization: Bearer abc", "-H", "X-Api-Key: d"},
+         "curl|-H|Authorization: Bearer <secret>|-H|X-Api-Key: <secret>"                                             },
+        {{"https://me:pw@host/f.gguf?token=abc&x=1"},
+         "https://<secret>@host/f.gguf?token=<secret>&x=1"                                                           },
+        {{"x.py", "hf_abcdefghijklmnopqrstuvwxyz"},                         "x.py|<secret>"                          },
+        {{"--max-tokens", "512", "--tokenizer", "k"},                       "--max-tokens|512|--tokenizer|k"         },
+        {{"--override-kv", "qwen3moe.expert_used_count=int:4"},
+         "--override-kv|qwen3moe.expert_used_count=int:4"                                                            },
+        {{"--api-key", "--port", "80"},                                     "--api-key|--port|80"                    },
+        {{"--key", ""},                                                     "--key|"                                 },
+    };
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        struct pl_redact_words r = {0};
+        struct pl_str out;
+        pl_str_init(&out, 1024);
+        for (int k = 0; k < 6 && row[i].word[k] != NULL; k++) {
+            pl_str_add(&out, k > 0 ? "|" : "");
+            pl_redact_word(&r, row[i].word[k], &out);
+        }
+        assert_string_equal(pl_str_get(&out), row[i].want);
+        pl_str_done(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(forms),
         cmocka_unit_test(by_path),
+        cmocka_unit_test(words_of_a_command),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
