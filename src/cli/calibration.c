@@ -24,6 +24,8 @@ struct pl_known_correction {
 struct pl_known_corrections {
     struct pl_known_correction *one;
     uint32_t n;
+    struct pl_known_correction *own; /* of one model and its settings */
+    uint32_t n_own;
 };
 
 static bool pl_same_key(const struct pl_correction_key *a, const struct pl_correction_key *b)
@@ -49,25 +51,49 @@ static int pl_known_add(const struct pl_observations *o, struct pl_known_correct
     return 0;
 }
 
+/* What a model's own runs teach for itself. */
+static int pl_known_own(const struct pl_observations *o, struct pl_known_corrections *k,
+                        struct pl_correction_key key)
+{
+    struct pl_known_correction one = {.key = key};
+    for (uint32_t i = 0; i < k->n_own; i++) {
+        const struct pl_correction_key *had = &k->own[i].key;
+        if (pl_same_key(had, &key) && pl_streq(had->model, key.model) &&
+            pl_streq(had->quant, key.quant) && pl_streq(had->alike, key.alike))
+            return 0;
+    }
+    int rc = k->n_own < PL_IMPORTED_MAX ? pl_learn(o, &key, 0, &one.learned) : 0;
+    if (rc == 0 && one.learned.own)
+        k->own[k->n_own++] = one;
+    return rc;
+}
+
 static int pl_known_corrections(const struct pl_observations *o, struct pl_known_corrections *k)
 {
     int rc = 0;
-    k->n = 0;
+    k->n = k->n_own = 0;
     k->one = calloc(PL_IMPORTED_MAX, sizeof(*k->one));
-    if (k->one == NULL)
+    k->own = calloc(PL_IMPORTED_MAX, sizeof(*k->own));
+    if (k->one == NULL || k->own == NULL)
         return -ENOMEM;
     for (uint32_t i = 0; rc == 0 && i < o->n; i++) {
         const struct pl_observed *one = &o->one[i];
         const struct pl_observed_run *r = &o->run[one->run];
         bool speed = pl_target_is_speed(one->target);
-        if (one->soft && (speed ? r->learns : r->memory))
-            rc = pl_known_add(o, k,
-                              (struct pl_correction_key){.version = r->version,
-                                                         .backend = r->backend,
-                                                         .arch = r->arch,
-                                                         .machine = speed ? r->machine : "",
-                                                         .target = one->target,
-                                                         .on_device = one->on_device});
+        if (!one->soft || !(speed ? r->learns : r->memory))
+            continue;
+        struct pl_correction_key key = {.version = r->version,
+                                        .backend = r->backend,
+                                        .arch = r->arch,
+                                        .machine = speed ? r->machine : "",
+                                        .target = one->target,
+                                        .on_device = one->on_device};
+        rc = pl_known_add(o, k, key);
+        key.machine = r->machine;
+        key.model = r->model;
+        key.quant = r->quant;
+        key.alike = r->alike;
+        rc = rc == 0 ? pl_known_own(o, k, key) : rc;
     }
     for (uint32_t i = 0; rc == 0 && i < o->n_imported; i++) {
         const struct pl_imported *m = &o->imported[i];
@@ -90,17 +116,13 @@ static void pl_calibration_clean(struct pl_table *t, const char *text)
     pl_table_cell(t, "%s", shown);
 }
 
-static void pl_calibration_row(struct pl_table *t, const struct pl_known_correction *k)
+static void pl_calibration_figures(struct pl_table *t, const struct pl_known_correction *k)
 {
     const struct pl_correction *c = &k->learned.c;
-    pl_table_row(t);
-    pl_calibration_clean(t, k->key.version);
-    pl_calibration_clean(t, k->key.backend);
-    pl_calibration_clean(t, k->key.arch);
     pl_table_cell(t, "%s%s", k->key.on_device ? "device " : "", pl_target_name(k->key.target));
     if (c->known) {
         pl_table_cell(t, "%.3f%s", c->factor, c->bounded ? " (bound)" : "");
-        pl_table_cell(t, "%.1f %%", 100 * expm1(c->spread));
+        pl_table_cell(t, "%.1f %%%s", 100 * expm1(c->spread), c->few ? ", assumed" : "");
     } else {
         pl_table_cell(t, c->disagree ? "none: runs disagree" : "none yet");
         pl_table_cell(t, "-");
@@ -108,6 +130,37 @@ static void pl_calibration_row(struct pl_table *t, const struct pl_known_correct
     pl_table_cell(t, "%u", c->n);
     pl_table_cell(t, "%u", c->odd);
     pl_calibration_clean(t, c->known || k->learned.from[0] != '\0' ? k->learned.from : "-");
+}
+
+static void pl_calibration_row(struct pl_table *t, const struct pl_known_correction *k)
+{
+    pl_table_row(t);
+    pl_calibration_clean(t, k->key.version);
+    pl_calibration_clean(t, k->key.backend);
+    pl_calibration_clean(t, k->key.arch);
+    pl_calibration_figures(t, k);
+}
+
+static int pl_calibration_own(const struct pl_known_corrections *k, struct pl_str *out)
+{
+    static const char *const titles[] = {"model",   ">quant", "settings", "of",   ">factor",
+                                         ">spread", ">runs",  ">odd",     "from", 0};
+    struct pl_table *t = k->n_own > 0 ? pl_table_new(titles) : NULL;
+    if (t == NULL)
+        return k->n_own > 0 ? -ENOMEM : 0;
+    for (uint32_t i = 0; i < k->n_own; i++) {
+        const struct pl_correction_key *key = &k->own[i].key;
+        pl_table_row(t);
+        pl_calibration_clean(t, key->model);
+        pl_calibration_clean(t, key->quant);
+        pl_calibration_clean(t, key->alike[0] != '\0' ? key->alike : "the engine's own");
+        pl_calibration_figures(t, &k->own[i]);
+    }
+    pl_str_add(out, "\nof one model, settings and machine: comes before the above, from its first "
+                    "run on\n");
+    pl_table_print(t, out, pl_colour_wanted(STDOUT_FILENO));
+    (void)pl_table_free(t);
+    return 0;
 }
 
 static int pl_calibration_text(const struct pl_observations *o,
@@ -137,7 +190,32 @@ static int pl_calibration_text(const struct pl_observations *o,
                 "far runs lie from it.\nFrom %d runs on; weights and cache are exact and never "
                 "corrected; speeds are of one machine.\n",
                 PL_CORRECTION_RUNS);
-    return 0;
+    return pl_calibration_own(k, out);
+}
+
+static void pl_calibration_own_json(const struct pl_known_corrections *k, struct pl_json *j)
+{
+    pl_json_array(j, "models");
+    for (uint32_t i = 0; i < k->n_own; i++) {
+        const struct pl_known_correction *c = &k->own[i];
+        pl_json_object(j, NULL);
+        pl_json_str(j, "engine_version", c->key.version);
+        pl_json_str(j, "backend", c->key.backend);
+        pl_json_str(j, "machine", c->key.machine);
+        pl_json_str(j, "model", c->key.model);
+        pl_json_str(j, "quant", c->key.quant);
+        pl_json_str(j, "settings", c->key.alike);
+        pl_json_str(j, "of", pl_target_name(c->key.target));
+        pl_json_bool(j, "on_device", c->key.on_device);
+        pl_json_num(j, "factor", c->learned.c.factor);
+        pl_json_num(j, "spread", c->learned.c.spread);
+        pl_json_u64(j, "runs", c->learned.c.n);
+        pl_json_u64(j, "odd", c->learned.c.odd);
+        pl_json_bool(j, "few", c->learned.c.few);
+        pl_json_str(j, "from", c->learned.from);
+        pl_json_end(j);
+    }
+    pl_json_end(j);
 }
 
 static void pl_calibration_json(const struct pl_observations *o,
@@ -169,6 +247,7 @@ static void pl_calibration_json(const struct pl_observations *o,
         pl_json_end(&j);
     }
     pl_json_end(&j);
+    pl_calibration_own_json(k, &j);
     pl_json_end(&j);
 }
 
@@ -186,6 +265,7 @@ static int pl_calibration_learned(struct pl_cli *cli, struct pl_ledger *l, struc
     else if (rc == 0)
         rc = pl_calibration_text(o, &k, out);
     free(k.one);
+    free(k.own);
     (void)pl_observations_free(o);
     return rc == -ENOMEM ? pl_fail(err, rc, "no memory for the corrections") : rc;
 }
@@ -345,8 +425,12 @@ const struct pl_verb pl_verb_calibration = {
     .summary = "corrections that earlier runs teach, by engine version, backend and architecture",
     .details =
         "A correction is the median of measured / predicted over at least three runs with the "
-        "same\nengine version, backend and architecture. It is shown beside the estimate and never "
-        "replaces\nit; odd runs are left out, and so are speeds measured while others computed.",
+        "same\nengine version, backend and architecture. Of one model, with the same settings on "
+        "the "
+        "same\nmachine, the first run counts already, with an assumed spread. It is shown beside "
+        "the "
+        "estimate\nand never replaces it; odd runs are left out, and so are speeds measured while "
+        "others computed.",
     .examples = pl_calibration_examples,
     .opts = pl_calibration_opts,
     .args_max = 2,

@@ -33,6 +33,31 @@ bool pl_target_is_soft(int target)
     return target != PL_PART_WEIGHTS && target != PL_PART_KV;
 }
 
+void pl_settings_alike(const char *flags, char out[PL_RUN_TEXT_MAX])
+{
+    /* how many tokens and slots there is room for, and what is kept beside: no rate hangs on them
+     */
+    static const char *const with_value[] = {"-c", "-np", "-cram", "-ctxcp"};
+    static const char *const alone[] = {"-kvu", "-no-kvu"};
+    size_t len = 0;
+    bool value = false;
+    out[0] = '\0';
+    for (const char *p = flags; *p != '\0';) {
+        size_t n = strcspn(p, " ");
+        bool drop = value;
+        value = false;
+        for (size_t i = 0; i < sizeof(with_value) / sizeof(with_value[0]) && !drop; i++)
+            drop = value = strlen(with_value[i]) == n && strncmp(p, with_value[i], n) == 0;
+        for (size_t i = 0; i < sizeof(alone) / sizeof(alone[0]) && !drop; i++)
+            drop = strlen(alone[i]) == n && strncmp(p, alone[i], n) == 0;
+        if (!drop && n > 0) {
+            (void)pl_fmt(out + len, PL_RUN_TEXT_MAX - len, "%s%.*s", len > 0 ? " " : "", (int)n, p);
+            len = strlen(out);
+        }
+        p += n + (p[n] == ' ');
+    }
+}
+
 struct pl_observations *pl_observations_free(struct pl_observations *o)
 {
     if (o == NULL)
@@ -79,7 +104,7 @@ static int pl_observe_bytes(struct pl_observations *o, int target, bool on_devic
 }
 
 static int pl_observe_speed(struct pl_observations *o, int target, struct pl_rate predicted,
-                            double measured)
+                            double measured, double spread)
 {
     if (predicted.source == PL_SOURCE_UNKNOWN || !(predicted.likely > 0) || !(measured > 0))
         return 0;
@@ -88,6 +113,7 @@ static int pl_observe_speed(struct pl_observations *o, int target, struct pl_rat
                                                   .low = predicted.low,
                                                   .likely = predicted.likely,
                                                   .high = predicted.high,
+                                                  .spread = spread,
                                                   .measured = measured});
 }
 
@@ -127,6 +153,7 @@ static int pl_observe_run(void *ctx, const struct pl_run *run)
     (void)PL_FMT(r->machine_text, "%s", run->machine_text);
     (void)PL_FMT(r->model, "%s", run->model);
     (void)PL_FMT(r->quant, "%s", run->quant);
+    pl_settings_alike(run->flags, r->alike);
     bool timed = run->repeats > 0;
     r->speed = timed && !zero && !disturbed;
     r->memory = run->id > o->after_run;
@@ -136,10 +163,10 @@ static int pl_observe_run(void *ctx, const struct pl_run *run)
     int rc = pl_observe_pools(o, run);
     if (rc == 0 && r->speed)
         rc = pl_observe_speed(o, PL_TARGET_PREFILL, run->predicted_prefill,
-                              run->timing.prompt_tokens_per_second);
+                              run->timing.prompt_tokens_per_second, run->prompt_spread);
     if (rc == 0 && r->speed)
         rc = pl_observe_speed(o, PL_TARGET_DECODE, run->predicted_decode,
-                              run->timing.predicted_tokens_per_second);
+                              run->timing.predicted_tokens_per_second, run->predicted_spread);
     r->n = o->n - r->first;
     o->n_run++;
     return rc;
@@ -164,96 +191,5 @@ int pl_observe(struct pl_ledger *l, const char *engine_version, uint64_t limit,
         return rc == -ENOMEM ? pl_fail(err, rc, "no memory for the runs of the ledger") : rc;
     }
     *ret = o;
-    return 0;
-}
-
-static bool pl_observed_fits(const struct pl_observations *o, const struct pl_observed *one,
-                             const struct pl_correction_key *k, int64_t without, bool any_arch)
-{
-    const struct pl_observed_run *r = &o->run[one->run];
-    bool speed = pl_target_is_speed(k->target);
-    return one->target == k->target && one->on_device == k->on_device && one->soft &&
-           r->id != without && (speed ? r->learns : r->memory) &&
-           pl_streq(r->version, k->version) && pl_streq(r->backend, k->backend) &&
-           (any_arch || pl_streq(r->arch, k->arch)) && (!speed || pl_streq(r->machine, k->machine));
-}
-
-/* The runs that speak, newest first, in `from`; their ratios in v. Also whether there are two
- * architectures among them. */
-static uint32_t pl_learn_gather(const struct pl_observations *o, const struct pl_correction_key *k,
-                                int64_t without, bool any_arch, double *v, char *from,
-                                bool *ret_two)
-{
-    uint32_t n = 0, runs = 0;
-    int64_t last = 0;
-    const char *arch = NULL;
-    size_t len = 0;
-    *ret_two = false;
-    from[0] = '\0';
-    for (uint32_t i = 0; i < o->n; i++) {
-        const struct pl_observed *one = &o->one[i];
-        if (!pl_observed_fits(o, one, k, without, any_arch))
-            continue;
-        const struct pl_observed_run *r = &o->run[one->run];
-        v[n++] = one->measured / one->likely;
-        *ret_two = *ret_two || (arch != NULL && !pl_streq(arch, r->arch));
-        arch = r->arch;
-        if (r->id == last)
-            continue;
-        last = r->id;
-        if (++runs <= 6)
-            (void)pl_fmt(from + len, PL_LEARNED_TEXT_MAX - len, "%s%lld",
-                         runs == 1 ? "runs " : ", ", (long long)r->id);
-        else if (runs == 7)
-            (void)pl_fmt(from + len, PL_LEARNED_TEXT_MAX - len, " ...");
-        len = strlen(from);
-    }
-    return n;
-}
-
-static void pl_learn_imported(const struct pl_observations *o, const struct pl_correction_key *k,
-                              struct pl_learned *ret)
-{
-    for (int any = 0; any < 2; any++) {
-        for (uint32_t i = 0; i < o->n_imported; i++) {
-            const struct pl_imported *m = &o->imported[i];
-            if (m->target != k->target || m->on_device != k->on_device ||
-                !pl_streq(m->version, k->version) || !pl_streq(m->backend, k->backend) ||
-                !pl_streq(m->arch, any ? "" : k->arch) ||
-                (m->machine[0] != '\0' && !pl_streq(m->machine, k->machine)))
-                continue;
-            *ret = (struct pl_learned){
-                .c = {.known = true, .factor = m->factor, .spread = m->spread, .n = m->n},
-                .any_arch = any == 1,
-                .imported = true
-            };
-            (void)PL_FMT(ret->from, "imported from %.80s", m->origin);
-            return;
-        }
-    }
-}
-
-int pl_learn(const struct pl_observations *o, const struct pl_correction_key *key, int64_t without,
-             struct pl_learned *ret)
-{
-    *ret = (struct pl_learned){.c = {.factor = 1}};
-    if (!pl_target_is_soft(key->target))
-        return 0;
-    double *v = malloc((o->n + 1) * sizeof(*v));
-    if (v == NULL)
-        return -ENOMEM;
-    bool two = false;
-    uint32_t n = pl_learn_gather(o, key, without, false, v, ret->from, &two);
-    pl_correct(v, n, PL_CORRECTION_RUNS, &ret->c);
-    if (!ret->c.known) {
-        struct pl_learned any = {.any_arch = true};
-        n = pl_learn_gather(o, key, without, true, v, any.from, &two);
-        pl_correct(v, n, PL_CORRECTION_ANY_RUNS, &any.c);
-        if (any.c.known && two && !ret->c.disagree)
-            *ret = any;
-    }
-    free(v);
-    if (!ret->c.known)
-        pl_learn_imported(o, key, ret);
     return 0;
 }

@@ -24,11 +24,12 @@ static inline bool pl_target_is_speed(int target)
 struct pl_observed_run {
     int64_t id;
     char version[64], backend[64], arch[48], machine[40], machine_text[64];
-    char model[96], quant[32];
-    bool speed;        /* of real or random weights, not measured while others computed */
-    bool learns;       /* and somebody looked whether others did */
-    bool memory;       /* not left out by pl_corrections_reset */
-    uint32_t first, n; /* its rows */
+    char model[PL_RUN_TEXT_MAX], quant[32];
+    char alike[PL_RUN_TEXT_MAX]; /* its flags but for those that no rate hangs on */
+    bool speed;                  /* of real or random weights, not measured while others computed */
+    bool learns;                 /* and somebody looked whether others did */
+    bool memory;                 /* not left out by pl_corrections_reset */
+    uint32_t first, n;           /* its rows */
 };
 
 struct pl_observed {
@@ -37,6 +38,7 @@ struct pl_observed {
     bool on_device; /* in the memory of a device, not of the host */
     bool soft;      /* an interval or an assumption: exact figures are not corrected */
     double low, likely, high, measured;
+    double spread; /* of the repeats of a speed, (most - least) / median; 0 = not known */
 };
 
 /* A correction that was imported. "" = any. */
@@ -70,8 +72,14 @@ int pl_observe(struct pl_ledger *l, const char *engine_version, uint64_t limit,
                struct pl_observations **ret, struct pl_err *err);
 struct pl_observations *pl_observations_free(struct pl_observations *o);
 
+/* Flags without those of context, slots and prompt cache: two runs with the same text here are of
+ * the same settings, as far as rates and rules of thumb go. */
+void pl_settings_alike(const char *flags, char out[PL_RUN_TEXT_MAX]);
+
 struct pl_correction_key {
-    const char *version, *backend, *arch, *machine; /* machine matters for speeds only */
+    const char *version, *backend, *arch, *machine; /* machine: for speeds, and with a model */
+    /* whose own runs come first; NULL: of the architecture alone, and nothing of few runs */
+    const char *model, *quant, *alike;
     int target;
     bool on_device;
 };
@@ -82,13 +90,16 @@ struct pl_correction_key {
 struct pl_learned {
     struct pl_correction c;
     bool any_arch; /* of all architectures: this one has too few runs */
+    bool own;      /* of the same model, settings and machine */
     bool imported;
     char from[PL_LEARNED_TEXT_MAX]; /* "runs 12, 9, 7", or the name of the imported file */
 };
 
-/* The correction for a key: of its architecture when PL_CORRECTION_RUNS runs count, else of its
- * engine version and backend when PL_CORRECTION_ANY_RUNS of two architectures do, else as imported.
- * The run `without` (0 = none) is left out: no run predicts itself. -ENOMEM only. */
+/* The correction for a key. Of the model's own runs, from the first on (pl_correct_few below
+ * PL_CORRECTION_RUNS); else of its architecture when PL_CORRECTION_RUNS runs count, else of its
+ * engine version and backend when PL_CORRECTION_ANY_RUNS of two architectures do, else as imported,
+ * else a part of what one or two runs of its architecture were off by. The run `without` (0 = none)
+ * is left out: no run predicts itself. -ENOMEM only. */
 int pl_learn(const struct pl_observations *o, const struct pl_correction_key *key, int64_t without,
              struct pl_learned *ret);
 

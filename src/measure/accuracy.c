@@ -39,6 +39,9 @@ static struct pl_correction_key pl_accuracy_key(const struct pl_observations *o,
                                       .backend = r->backend,
                                       .arch = r->arch,
                                       .machine = r->machine,
+                                      .model = r->model,
+                                      .quant = r->quant,
+                                      .alike = r->alike,
                                       .target = one->target,
                                       .on_device = one->on_device};
 }
@@ -70,6 +73,25 @@ static int pl_accuracy_corrected(const struct pl_observations *o, const struct p
     *ret_is = rc == 0 && learned.c.known;
     *ret *= *ret_is ? learned.c.factor : 1;
     return rc;
+}
+
+int pl_accuracy_calibrated(const struct pl_observations *o, int64_t id, int target, double *ret)
+{
+    *ret = 0;
+    for (uint32_t i = 0; i < o->n_run; i++) {
+        const struct pl_observed_run *r = &o->run[i];
+        for (uint32_t k = r->first; r->id == id && k < r->first + r->n; k++) {
+            const struct pl_observed *one = &o->one[k];
+            bool is = false;
+            double value = 0;
+            if (one->target != target || one->on_device)
+                continue;
+            int rc = pl_accuracy_corrected(o, one, &value, &is);
+            *ret = rc == 0 && is ? value : 0;
+            return rc;
+        }
+    }
+    return 0;
 }
 
 static const char *pl_accuracy_group(const struct pl_observations *o, const struct pl_observed *one,

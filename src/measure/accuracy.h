@@ -28,6 +28,10 @@ struct pl_accuracy_row {
 int pl_accuracy(const struct pl_observations *o, enum pl_accuracy_by by,
                 struct pl_accuracy_row *rows, uint32_t max);
 
+/* What run `id` would have been predicted with what the other runs of o teach; 0 when they teach
+ * nothing for it, or it is not among them. -ENOMEM only. */
+int pl_accuracy_calibrated(const struct pl_observations *o, int64_t id, int target, double *ret);
+
 /* A score from n errors; corrected[i] is the error with the correction, or the same. All arrays are
  * rewritten. */
 void pl_score_of(double *error, double *corrected, double *width, uint32_t n, struct pl_score *ret);

@@ -11,7 +11,29 @@ struct pl_calibrating {
     struct pl_forecast *f;
     const struct pl_observations *o;
     struct pl_correction_key key;
+    char alike[PL_RUN_TEXT_MAX];
 };
+
+/* Whose runs they are, and what is doubtful of them. */
+static void pl_calibrate_from(const struct pl_learned *l, char out[PL_CALIBRATED_TEXT_MAX])
+{
+    const struct pl_correction *c = &l->c;
+    const char *whose = l->imported   ? ""
+                        : l->own      ? " of this model and settings"
+                        : l->any_arch ? ", of other architectures too"
+                        : c->few      ? " of other models of this architecture"
+                                      : "";
+    char few[64] = "";
+    if (c->few && l->own)
+        (void)PL_FMT(few, "; %s, so the interval is assumed",
+                     c->n == 1 ? "one run alone" : "two runs alone");
+    else if (c->few)
+        (void)PL_FMT(few, "; %.0f %% of what they were off by", 100 * c->share);
+    (void)pl_fmt(out, PL_CALIBRATED_TEXT_MAX, "%s%s%s%s%s", l->from, whose, few,
+                 c->few && c->wide && l->own ? ", and what was predicted without it counts too"
+                                             : "",
+                 c->bounded ? "; cut at the bound: the formula is wrong there" : "");
+}
 
 /* The correction for a target; a row when there is one. */
 static int pl_calibrate_one(struct pl_calibrating *c, const char *pool, int target, bool on_device,
@@ -28,9 +50,7 @@ static int pl_calibrate_one(struct pl_calibrating *c, const char *pool, int targ
     struct pl_calibrated_row *row = &cal->row[cal->n++];
     *row = (struct pl_calibrated_row){.what = pl_target_name(target), .correction = learned.c};
     (void)PL_FMT(row->pool, "%s", pool);
-    (void)PL_FMT(row->from, "%s%s%s", learned.from,
-                 learned.any_arch && !learned.imported ? ", of other architectures too" : "",
-                 learned.c.bounded ? "; cut at the bound: the formula is wrong there" : "");
+    pl_calibrate_from(&learned, row->from);
     return 0;
 }
 
@@ -181,10 +201,14 @@ static int pl_calibrate_all(struct pl_calibrating *c)
     struct pl_forecast *f = c->f;
     struct pl_calibrated *cal = &f->calibrated;
     int rc = 0;
+    pl_settings_alike(f->flags, c->alike);
     c->key = (struct pl_correction_key){
         .version = f->engine_version,
         .arch = f->model->arch,
         .machine = f->machine->id,
+        .model = f->name,
+        .quant = f->quant,
+        .alike = c->alike,
         .backend = pl_calibrate_backend(c->o, f->machine->id, f->footprint.n_pool > 1)};
     if (c->key.backend == NULL)
         return 0;

@@ -6,6 +6,14 @@
 
 #include <math.h>
 
+static void pl_calibrated_from(const struct pl_calibrated_row *row, struct pl_str *out)
+{
+    char from[PL_CALIBRATED_TEXT_MAX];
+    (void)PL_FMT(from, "%s", row->from);
+    pl_text_clean(from);
+    pl_str_addf(out, ", %s", from);
+}
+
 static void pl_calibrated_table(const struct pl_calibrated *c, bool colour, struct pl_str *out)
 {
     static const char *const titles[] = {"corrected", ">factor", ">spread", ">runs", "from", 0};
@@ -28,21 +36,27 @@ static void pl_calibrated_table(const struct pl_calibrated *c, bool colour, stru
     (void)pl_table_free(t);
 }
 
-static bool pl_calibrated_has(const struct pl_calibrated *c, const char *pool, const char *what)
+static const struct pl_calibrated_row *pl_calibrated_row(const struct pl_calibrated *c,
+                                                         const char *pool, const char *what)
 {
     for (uint32_t i = 0; i < c->n; i++) {
         if (pl_streq(c->row[i].pool, pool) && (what == NULL || pl_streq(c->row[i].what, what)))
-            return true;
+            return &c->row[i];
     }
-    return false;
+    return NULL;
 }
 
+/* What stands on few runs says so without being asked. */
 static void pl_calibrated_speed(const struct pl_calibrated *c, const char *name, struct pl_rate r,
                                 struct pl_str *out)
 {
-    if (pl_calibrated_has(c, "", name))
-        pl_str_addf(out, "         %s %.1f tokens/s (%.1f .. %.1f)\n", name, r.likely, r.low,
-                    r.high);
+    const struct pl_calibrated_row *row = pl_calibrated_row(c, "", name);
+    if (row == NULL)
+        return;
+    pl_str_addf(out, "         %s %.1f tokens/s (%.1f .. %.1f)", name, r.likely, r.low, r.high);
+    if (row->correction.few)
+        pl_calibrated_from(row, out);
+    pl_str_add(out, "\n");
 }
 
 void pl_calibrated_text(const struct pl_forecast *f, bool why, bool colour, struct pl_str *out)
@@ -57,7 +71,7 @@ void pl_calibrated_text(const struct pl_forecast *f, bool why, bool colour, stru
     pl_str_add(out, "learned  with what earlier runs teach (the figures above are without it):\n");
     for (uint32_t i = 0; i < c->footprint.n_pool; i++) {
         const struct pl_pool_footprint *p = &c->footprint.pool[i];
-        if (pl_calibrated_has(c, p->pool, NULL))
+        if (pl_calibrated_row(c, p->pool, NULL) != NULL)
             pl_str_addf(out, "         %s steady %s, peak %s\n", p->pool,
                         pl_quantity_text(p->steady, steady), pl_quantity_text(p->peak, peak));
     }
@@ -86,6 +100,7 @@ void pl_calibrated_json(const struct pl_forecast *f, struct pl_json *j, const ch
         pl_json_num(j, "spread", r->correction.spread);
         pl_json_u64(j, "runs", r->correction.n);
         pl_json_u64(j, "odd", r->correction.odd);
+        pl_json_bool(j, "few", r->correction.few);
         pl_json_str(j, "from", r->from);
         pl_json_end(j);
     }

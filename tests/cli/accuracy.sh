@@ -128,10 +128,56 @@ if [ -n "$id" ]; then
         "$(jq -c '[.pools, .verdict]' "$T/est.json")" "$(jq -c '[.pools, .verdict]' "$T/plain.json")"
     run "$PLIMSOLL" "${est[@]}" --why
     like "estimate --why: factor, spread, runs" "$out" '^ram runtime +1\.[23][0-9]+ +[0-9.]+ % +13 +runs [0-9]+'
-    awk 'NR <= 2 { $1 = "b3"; print }' "$T/here" >"$T/later"
+    awk 'NR == 1 || NR == 4 { $1 = "b3"; print }' "$T/here" >"$T/later" # two of another architecture
     "$make" "$T/here.db" "$T/later"
     run "$PLIMSOLL" "${est[@]}" --json
     like "estimate: a newer engine version starts anew, and says so" "$(jq -r '.calibrated.note' <<<"$out")" 'b3'
+
+    # one run of another model of the architecture: a quarter of what it was off by, and the interval holds both
+    one() { # MODEL FLAGS PREDICTED MEASURED: a ledger with this one run
+        rm -f "$T/one.db"
+        printf 'b4 cpu qwen3 %s %s ok 0 %s %s 20 20 %s 0.02\n' "$1" "$id" "$3" "$4" "$2" >"$T/one"
+        "$make" "$T/one.db" "$T/one"
+        run "$PLIMSOLL" estimate qwen3-0.6b:q8_0 -c 2048 --ledger "$T/one.db" --json
+        printf '%s' "$out" >"$T/one.json"
+    }
+    runtime() { jq -r '.calibrated.corrections[] | select(.of == "runtime") | '"$1" "$T/one.json"; }
+    one other -c_1 20000000 30000000
+    is "one run of another model: a quarter" "$(runtime '"\(.few) \(.runs) \(.factor * 1000 | round)"')" \
+        "true 1 $(awk 'BEGIN { printf "%.0f", 1000 * exp(log(1.5) / 4) }')"
+    like "one run of another model: said so" "$(runtime .from)" '^run 1 of other models of this architecture; 25 % of'
+    ok "one run of another model: the interval reaches over the one without it" jq -e '
+        .calibrated.pools[0].steady.low <= .pools[0].steady.low and
+        .calibrated.pools[0].steady.high >= .pools[0].steady.high' "$T/one.json"
+    # one run of the model itself, whatever its context: nearly all of it (24/25)
+    one qwen3-0.6b -np_1 20000000 30000000
+    is "one run of other settings is of another model's" "$(runtime '.from | test("other models")')" true
+    sed -i 's/ -np_1 / FLAGS /' "$T/one"
+    rm -f "$T/one.db"
+    "$make" "$T/one.db" "$T/one" "-c 512 -np 1 -cram 0" Q8_0
+    run "$PLIMSOLL" estimate qwen3-0.6b:q8_0 -c 2048 --ledger "$T/one.db" --json
+    printf '%s' "$out" >"$T/one.json"
+    is "one run of its own: nearly all of it" "$(runtime '"\(.few) \(.runs) \(.factor * 1000 | round)"')" \
+        "true 1 $(awk 'BEGIN { printf "%.0f", 1000 * exp(log(1.5) / 1.04) }')"
+    like "one run of its own: said so" "$(runtime .from)" '^run 1 of this model and settings; one run alone, so the interval is assumed'
+    run "$PLIMSOLL" estimate qwen3-0.6b:q8_0 -c 2048 --ledger "$T/one.db"
+    like "one run of its own: in words without being asked" "$out" '^learned  with what earlier runs teach'
+    sed -i 's/ 30000000 / 400000000 /' "$T/one"
+    rm -f "$T/one.db"
+    "$make" "$T/one.db" "$T/one" "-c 512 -np 1 -cram 0" Q8_0
+    run "$PLIMSOLL" estimate qwen3-0.6b:q8_0 -c 2048 --ledger "$T/one.db" --json
+    printf '%s' "$out" >"$T/one.json"
+    is "one odd run of its own: no further than its own interval" "$(runtime '.factor * 1000 | round')" \
+        "$(awk 'BEGIN { printf "%.0f", 1000 * exp(log(2) / 1.04) }')"
+    ok "one odd run: and the interval holds what was predicted without it" jq -e '
+        .calibrated.pools[0].steady.low <= .pools[0].steady.low' "$T/one.json"
+    run "$PLIMSOLL" calibration --ledger "$T/one.db" --json
+    is "calibration: the model's own" "$(jq -c '[.models[] | select(.of == "runtime") | [.model, .settings, .few, .runs]]' <<<"$out")" \
+        '[["qwen3-0.6b","",true,1]]'
+    run "$PLIMSOLL" calibration --ledger "$T/one.db"
+    like "calibration: the model's own, in words" "$out" '^qwen3-0.6b +Q8_0 .* runtime +1\.[0-9]+ +5\.1 %, assumed +1'
+    run "$PLIMSOLL" accuracy --ledger "$T/one.db" --json
+    is "accuracy: no run predicts itself" "$(jq '[.by_part[].calibrated.n] | add' <<<"$out")" 0
 else
     skip "estimate: corrected" "this machine has no identity"
 fi

@@ -1,11 +1,12 @@
-/* make_ledger FILE [ROWS]: with ROWS a ledger of the runs of that file, one a line:
+/* make_ledger FILE [ROWS [FLAGS QUANT]]: with ROWS a ledger of the runs of that file, one a line:
  *
  *     VERSION BACKEND ARCH MODEL MACHINE STATUS DISTURBED RUNTIME RUNTIME DECODE DECODE FLAGS
  * SPREAD
  *
- * (amounts predicted, then measured: bytes and tokens a second; FLAGS without blanks; SPREAD a
- * share.) Without: a ledger for the tests of the command line: a full run, a refused one about
- * which almost nothing is known, and one whose texts are hostile to a terminal. */
+ * (amounts predicted, then measured: bytes and tokens a second; FLAGS without blanks, those of the
+ * command line in their place when it has some; SPREAD a share.) Without: a ledger for the tests of
+ * the command line: a full run, a refused one about which almost nothing is known, and one whose
+ * texts are hostile to a terminal. */
 #include "run_fixture.h"
 
 #include "ledger/ledger.h"
@@ -52,7 +53,8 @@ static void row_run(struct pl_run *run, uint64_t predicted, uint64_t measured, d
     run->predicted_prefill = (struct pl_rate){.why = "not asked"};
 }
 
-static int fill_rows(struct pl_ledger *l, const char *path, struct pl_err *err)
+static int fill_rows(struct pl_ledger *l, const char *path, const char *own_flags,
+                     const char *quant, struct pl_err *err)
 {
     static struct pl_run run;
     char status[32], model[64], machine[64], version[32], backend[32], arch[32], flags[64];
@@ -72,7 +74,9 @@ static int fill_rows(struct pl_ledger *l, const char *path, struct pl_err *err)
         (void)PL_FMT(run.model, "%s", model);
         (void)PL_FMT(run.machine_id, "%s", machine);
         (void)PL_FMT(run.machine_text, "machine %s", machine);
-        (void)PL_FMT(run.flags, "%s", flags);
+        (void)PL_FMT(run.flags, "%s", own_flags != NULL ? own_flags : flags);
+        if (quant != NULL)
+            (void)PL_FMT(run.quant, "%s", quant);
         run.status = pl_run_status_of(status);
         run.golden = pl_ends(flags, "golden");
         run.beside.disturbed = disturbed != 0;
@@ -88,11 +92,13 @@ int main(int argc, char **argv)
 {
     struct pl_ledger *l = NULL;
     struct pl_err err = {0};
-    if (argc != 2 && argc != 3)
+    if (argc != 2 && argc != 3 && argc != 5)
         return 2;
     int status = pl_ledger_open(argv[1], PL_LEDGER_WRITE, &l, &err);
     if (status == 0)
-        status = argc == 3 ? fill_rows(l, argv[2], &err) : fill(l, &err);
+        status = argc >= 3 ? fill_rows(l, argv[2], argc == 5 ? argv[3] : NULL,
+                                       argc == 5 ? argv[4] : NULL, &err)
+                           : fill(l, &err);
     (void)pl_ledger_close(l);
     if (status < 0)
         (void)fprintf(stderr, "make_ledger: %s\n", err.what);

@@ -100,6 +100,106 @@ static void the_interval_follows_the_runs(void **state)
                 near(pl_student(10), 2.228) && isinf(pl_student(0)));
 }
 
+static struct pl_correction few(const struct pl_ratio *v, uint32_t n, double prior)
+{
+    struct pl_correction c;
+    pl_correct_few(v, n, prior, &c);
+    return c;
+}
+
+static void few_runs_say_little_and_say_so(void **state)
+{
+    (void)state;
+    /* one run of the model itself: 24 parts of 25 of what it was off by */
+    struct pl_correction c = few(&(struct pl_ratio){1.2, 0.65, 1.35, 0.02}, 1, PL_FEW_OWN);
+    assert_true(c.known && c.few && !c.wide && c.n == 1);
+    assert_true(near(c.factor, exp(log(1.2) / 1.04)));
+    struct pl_rate r = {65, 100, 135, PL_SOURCE_DERIVED, PL_STATE_PLAIN, NULL};
+    struct pl_rate is = pl_corrected_rate(r, &c);
+    /* twice the assumed 5 %, times the root of two: 15 % either way; narrower than before, wider
+     * than three runs that agree */
+    assert_true(near(is.likely, 100 * c.factor) && near(is.high, is.likely * exp(0.1 * sqrt(2))));
+    assert_true(near(is.low, is.likely * exp(-0.1 * sqrt(2))));
+    /* repeats that differed by more than that widen it, up to what it was */
+    c = few(&(struct pl_ratio){1.2, 0.65, 1.35, 0.5}, 1, PL_FEW_OWN);
+    assert_true(near(c.spread, 0.25));
+    is = pl_corrected_rate(r, &c);
+    assert_true(near(is.low, 0.65 * is.likely) && near(is.high, 1.35 * is.likely));
+    /* of another model a quarter, and both intervals */
+    c = few(&(struct pl_ratio){1.2, 0.65, 1.35, 0.02}, 1, PL_FEW_OTHERS);
+    assert_true(c.known && c.wide && near(c.factor, exp(log(1.2) / 4)));
+    is = pl_corrected_rate(r, &c);
+    assert_true(near(is.low, 65) && near(is.high, 135 * c.factor));
+}
+
+static void one_liar_alone_stays_inside(void **state)
+{
+    (void)state;
+    const struct pl_ratio throttled = {0.2, 0.65, 1.35, 0.02}, fast = {30, 0.65, 1.35, 0.02};
+    struct pl_correction c = few(&throttled, 1, PL_FEW_OWN);
+    struct pl_rate r = {65, 100, 135, PL_SOURCE_DERIVED, PL_STATE_PLAIN, NULL};
+    assert_true(c.known && c.wide && near(c.factor, exp(log(0.65) / 1.04)));
+    struct pl_rate is = pl_corrected_rate(r, &c);
+    assert_true(is.low <= 65 && is.high >= 135 && is.likely > 65); /* the old one is inside */
+    c = few(&fast, 1, PL_FEW_OWN);
+    assert_true(near(c.factor, exp(log(1.35) / 1.04)) && c.wide);
+    /* two that disagree: the same; two that agree are believed, up to a factor of two */
+    c = few(
+        (struct pl_ratio[]){
+            {1, 0.65, 1.35, 0},
+            throttled
+    },
+        2, PL_FEW_OWN);
+    assert_true(c.known && c.wide && near(c.factor, exp(log(0.65) / 2 * 2 / 2.04)));
+    c = few(
+        (struct pl_ratio[]){
+            {1.7,  0.65, 1.35, 0},
+            {1.71, 0.65, 1.35, 0}
+    },
+        2, PL_FEW_OWN);
+    assert_true(c.known && !c.wide && !c.bounded && c.factor > 1.65 && c.factor < 1.71);
+    c = few(
+        (struct pl_ratio[]){
+            {5, 0.65, 1.35, 0},
+            {5, 0.65, 1.35, 0}
+    },
+        2, PL_FEW_OWN);
+    assert_true(c.bounded && c.factor <= PL_CORRECTION_MOST);
+    /* of three one is odd: the two others are few */
+    c = few(
+        (struct pl_ratio[]){
+            {1.1,  0.65, 1.35, 0},
+            throttled, {1.11, 0.65, 1.35, 0}
+    },
+        3, PL_FEW_OWN);
+    assert_true(c.known && c.n == 2 && c.odd == 1 && !c.wide && c.factor > 1.09);
+    /* a clock that ran backwards, stood still, or counted something else */
+    for (int i = 0; i < 5; i++) {
+        const double lie[] = {-1, 0, 1e9, (double)NAN, (double)INFINITY};
+        c = few(&(struct pl_ratio){lie[i], 0.65, 1.35, 0}, 1, PL_FEW_OWN);
+        assert_true(!c.known && c.n == 0 && c.odd == 1 && near(c.factor, 1));
+    }
+    assert_false(few(NULL, 0, PL_FEW_OWN).known);
+}
+
+static void flags_that_no_rate_hangs_on(void **state)
+{
+    (void)state;
+    static const char *const pair[][2] = {
+        {"-c 2048 -np 1 -cram 0",          ""                 },
+        {"-c 2048 -ngl 99 -ctk q8_0 -kvu", "-ngl 99 -ctk q8_0"},
+        {"-t 2 -np 4 -ot a=CPU -ctxcp 3",  "-t 2 -ot a=CPU"   },
+        {"-c",                             ""                 },
+        {"",                               ""                 },
+        {"-cmoe -ub 512",                  "-cmoe -ub 512"    },
+    };
+    char out[PL_RUN_TEXT_MAX];
+    for (size_t i = 0; i < sizeof(pair) / sizeof(pair[0]); i++) {
+        pl_settings_alike(pair[i][0], out);
+        assert_string_equal(out, pair[i][1]);
+    }
+}
+
 static struct pl_run run;
 
 /* A run that needed `ratio` times the runtime part that was predicted, and was as fast as
@@ -215,6 +315,49 @@ static void lies_in_a_ledger_teach_nothing(void **state)
     (void)pl_ledger_close(l);
 }
 
+static void a_run_under_load_teaches_its_own_model_no_speed(void **state)
+{
+    struct pl_ledger *l = must_open(path_in(*state, "l.db"), PL_LEDGER_WRITE);
+    struct pl_observations *o = NULL;
+    struct pl_learned a;
+    char alike[PL_RUN_TEXT_MAX];
+    for (int quiet = 0; quiet < 2; quiet++) {
+        fixture_run(&run, 1);
+        run.beside.judged = true;
+        run.beside.disturbed = quiet == 0;
+        run.timing.predicted_tokens_per_second = run.predicted_decode.likely * 0.9;
+        (void)must_add(l, &run);
+        pl_settings_alike(run.flags, alike);
+        assert_int_equal(pl_observe(l, NULL, 0, &o, NULL), 0);
+        struct pl_correction_key key = {.version = run.engine_version,
+                                        .backend = run.backend,
+                                        .arch = run.arch,
+                                        .machine = run.machine_id,
+                                        .model = run.model,
+                                        .quant = run.quant,
+                                        .alike = alike,
+                                        .target = PL_TARGET_DECODE};
+        assert_int_equal(pl_learn(o, &key, 0, &a), 0);
+        assert_int_equal(a.c.known, quiet);
+        if (quiet == 1) {
+            assert_true(a.own && a.c.few && a.c.n == 1 && a.c.factor < 1 && a.c.factor > 0.89);
+            assert_string_equal(a.from, "run 2");
+            /* not itself, not another machine, not other settings in full */
+            assert_int_equal(pl_learn(o, &key, 2, &a), 0);
+            assert_false(a.c.known);
+            key.machine = "elsewhere";
+            assert_int_equal(pl_learn(o, &key, 0, &a), 0);
+            assert_false(a.c.known);
+            key.machine = run.machine_id;
+            key.alike = "-t 1";
+            assert_int_equal(pl_learn(o, &key, 0, &a), 0);
+            assert_true(a.c.known && !a.own && a.c.wide && a.c.factor > 0.96);
+        }
+        o = pl_observations_free(o);
+    }
+    (void)pl_ledger_close(l);
+}
+
 static void what_is_imported_comes_back(void **state)
 {
     struct pl_ledger *l = must_open(path_in(*state, "l.db"), PL_LEDGER_WRITE);
@@ -243,6 +386,10 @@ int main(void)
         cmocka_unit_test(the_middle_of_the_ratios_counts),
         cmocka_unit_test(one_liar_changes_nothing),
         cmocka_unit_test(the_interval_follows_the_runs),
+        cmocka_unit_test(few_runs_say_little_and_say_so),
+        cmocka_unit_test(one_liar_alone_stays_inside),
+        cmocka_unit_test(flags_that_no_rate_hangs_on),
+        IN_FOLDER(a_run_under_load_teaches_its_own_model_no_speed),
         IN_FOLDER(a_ledger_teaches_by_architecture_and_version),
         IN_FOLDER(lies_in_a_ledger_teach_nothing),
         IN_FOLDER(what_is_imported_comes_back),
