@@ -1,6 +1,7 @@
 #include "cli/results_out.h"
 
 #include "base/table.h"
+#include "report/fleet.h"
 #include "sys/newfile.h"
 
 #include <errno.h>
@@ -74,13 +75,27 @@ static int pl_results_put(struct pl_cli *cli, const struct pl_opt_value *v, cons
     return 0;
 }
 
+/* Of several machines: each summed up. */
+static void pl_results_fleet(struct pl_cli *cli, const struct pl_results *r, bool markdown)
+{
+    struct pl_fleet fleet;
+    if (pl_fleet_of(r, &fleet, NULL) < 0)
+        cli->out.failed = true;
+    else if (fleet.n > 1 && markdown)
+        pl_fleet_markdown(&fleet, r, &cli->out);
+    else if (fleet.n > 1)
+        pl_fleet_text(&fleet, r, pl_colour_wanted(STDOUT_FILENO), &cli->out);
+}
+
 static void pl_results_print(struct pl_cli *cli, const struct pl_results *r, const char *schema)
 {
     struct pl_json j;
     if (pl_cli_opt(cli, "markdown")->given) {
         pl_results_markdown(r, &cli->out);
+        pl_results_fleet(cli, r, true);
     } else if (!cli->json) {
         pl_results_text(r, &cli->out, pl_colour_wanted(STDOUT_FILENO));
+        pl_results_fleet(cli, r, false);
     } else {
         pl_json_start(&j, &cli->out, true);
         pl_json_object(&j, NULL);

@@ -33,25 +33,6 @@ static double pl_jobs_seconds(const struct pl_try *t)
            ((double)t->warmups + (double)t->repeats * (double)t->predict) / decode;
 }
 
-/* Decode is forecast at one depth, and at some more: what lies between goes by the time of a step,
- * which grows with the depth in a straight line. */
-static void pl_jobs_depth(struct pl_try *t)
-{
-    struct pl_speed *s = &t->forecast.speed;
-    double depth = (double)(t->prompt + t->predict / 2);
-    for (uint32_t i = 0; i + 1 < s->n_depth; i++) {
-        const struct pl_rate *a = &s->decode_at[i], *b = &s->decode_at[i + 1];
-        double from = (double)s->depth[i], to = (double)s->depth[i + 1];
-        if (depth < from || depth > to || !(to > from) || !(a->low > 0) || !(b->low > 0))
-            continue;
-        double part = (depth - from) / (to - from);
-        t->forecast.decode.low = 1 / ((1 - part) / a->low + part / b->low);
-        t->forecast.decode.likely = 1 / ((1 - part) / a->likely + part / b->likely);
-        t->forecast.decode.high = 1 / ((1 - part) / a->high + part / b->high);
-        return;
-    }
-}
-
 static void pl_jobs_key(struct pl_jobs *l, struct pl_job *job)
 {
     const struct pl_try *t = &l->t;
@@ -115,9 +96,7 @@ int pl_jobs_ready(struct pl_jobs *l, uint32_t i, struct pl_err *err)
         return rc;
     t->prompt = q.prompt;
     t->predict = q.predict;
-    rc = pl_try_admit(t, err);
-    pl_jobs_depth(t);
-    return rc;
+    return pl_try_admit(t, err);
 }
 
 void pl_jobs_refused(struct pl_jobs *l, uint32_t i, const struct pl_err *why)
@@ -148,12 +127,25 @@ void pl_jobs_refused(struct pl_jobs *l, uint32_t i, const struct pl_err *why)
     l->job[i].state = PL_JOB_REFUSED;
 }
 
+/* What was learned before the run, beside what the formulas said. */
+static void pl_jobs_calibrated(const struct pl_forecast *f, struct pl_result *one)
+{
+    const struct pl_calibrated *c = &f->calibrated;
+    for (uint32_t i = 0; i < c->n; i++) {
+        if (pl_streq(c->row[i].pool, PL_RUN_MEASURED_POOL))
+            one->host_calibrated = (double)c->footprint.pool[0].steady.likely;
+        else if (pl_streq(c->row[i].what, "decode"))
+            one->decode_calibrated = c->decode.likely;
+    }
+}
+
 void pl_jobs_ended(struct pl_jobs *l, uint32_t i, const struct pl_err *why, uint64_t ns)
 {
     struct pl_job *job = &l->job[i];
     pl_jobs_refused(l, i, why != NULL ? why : &(struct pl_err){0}); /* what was forecast */
     if (l->t.run.started_unix > 0)
         pl_result_of(&l->t.run, &l->results.one[i]);
+    pl_jobs_calibrated(&l->t.forecast, &l->results.one[i]);
     if (why != NULL) {
         l->results.one[i].status = PL_RUN_FAILED;
         (void)PL_FMT(l->results.one[i].error, "%s", why->what);

@@ -2,6 +2,7 @@
  * XML too, so that any XML reader may check it. */
 #include "base/clock.h"
 #include "base/units.h"
+#include "report/fleet.h"
 #include "report/plots.h"
 #include "report/quantity.h"
 #include "report/results.h"
@@ -52,7 +53,7 @@ static void pl_html_errors(const struct pl_results *r, struct pl_str *out)
     bool begun = false;
     for (int what = PL_RESULTS_MEMORY; what <= PL_RESULTS_DECODE; what++) {
         struct pl_results_error e;
-        if (pl_results_error(r, (enum pl_results_what)what, &e, NULL) < 0) {
+        if (pl_results_error(r, (enum pl_results_what)what, NULL, &e, NULL) < 0) {
             out->failed = true;
             return;
         }
@@ -63,15 +64,36 @@ static void pl_html_errors(const struct pl_results *r, struct pl_str *out)
                             "\n<thead><tr><th scope=\"col\">of</th><th class=\"n\" scope=\"col\">"
                             "runs</th><th class=\"n\" scope=\"col\">median error</th><th "
                             "class=\"n\" scope=\"col\">worst</th><th class=\"n\" scope=\"col\">"
-                            "measured inside the interval</th></tr></thead>\n<tbody>\n");
+                            "measured inside the interval</th><th class=\"n\" scope=\"col\">"
+                            "calibrated: runs</th><th class=\"n\" scope=\"col\">median error</th>"
+                            "<th class=\"n\" scope=\"col\">worst</th></tr></thead>\n<tbody>\n");
         begun = true;
         pl_str_addf(out,
                     "<tr><th scope=\"row\">%s</th><td class=\"n\">%u</td><td class=\"n\">%.1f %%"
-                    "</td><td class=\"n\">%.1f %%</td><td class=\"n\">%u of %u</td></tr>\n",
-                    names[what], e.n, e.median * 100, e.worst * 100, e.inside, e.n);
+                    "</td><td class=\"n\">%.1f %%</td><td class=\"n\">%u of %u</td>"
+                    "<td class=\"n\">%u</td>",
+                    names[what], e.n, e.median * 100, e.worst * 100, e.inside, e.n, e.n_calibrated);
+        if (e.n_calibrated > 0)
+            pl_str_addf(out, "<td class=\"n\">%.1f %%</td><td class=\"n\">%.1f %%</td></tr>\n",
+                        e.calibrated_median * 100, e.calibrated_worst * 100);
+        else
+            pl_str_add(out, "<td class=\"n\">unknown</td><td class=\"n\">unknown</td></tr>\n");
     }
     if (begun)
-        pl_str_add(out, "</tbody></table></div>\n");
+        pl_str_add(out,
+                   "</tbody></table></div>\n<p>Calibrated: with what the other runs of the same "
+                   "engine version teach, never the run itself.</p>\n");
+}
+
+/* Of several machines each summed up; gives whether there are several. */
+static bool pl_html_fleet(const struct pl_results *r, struct pl_str *out)
+{
+    struct pl_fleet fleet;
+    if (pl_fleet_of(r, &fleet, NULL) < 0)
+        out->failed = true;
+    else if (fleet.n > 1)
+        pl_fleet_html(&fleet, r, out);
+    return fleet.n > 1;
 }
 
 static void pl_html_plots(const struct pl_results *r, struct pl_str *out)
@@ -110,7 +132,8 @@ static void pl_html_rate(struct pl_str *out, struct pl_rate r)
         pl_str_addf(out, "<td class=\"n\">%.1f (%.1f .. %.1f)</td>", r.likely, r.low, r.high);
 }
 
-static void pl_html_row(const struct pl_result *one, bool devices, struct pl_str *out)
+static void pl_html_row(const struct pl_result *one, bool devices, bool machines,
+                        struct pl_str *out)
 {
     char when[PL_TIME_TEXT_MAX], text[PL_QUANTITY_TEXT_MAX], difference[PL_DIFFERENCE_TEXT_MAX];
     bool bad = one->status != PL_RUN_OK;
@@ -119,6 +142,8 @@ static void pl_html_row(const struct pl_result *one, bool devices, struct pl_str
         pl_str_addf(out, "%" PRId64, one->id);
     pl_str_addf(out, "</td><td>%.10s</td>",
                 one->started_unix > 0 ? pl_utc_text(one->started_unix, when) : "");
+    if (machines)
+        pl_html_element(out, "<td>", one->machine_text, "</td>");
     pl_html_element(out, "<td>", one->model, one->ghost ? " (ghost)</td>" : "</td>");
     pl_html_element(out, "<td>", one->quant, "</td>");
     pl_html_element(out, "<td class=\"f\">", one->flags, "</td>");
@@ -137,6 +162,10 @@ static void pl_html_row(const struct pl_result *one, bool devices, struct pl_str
         pl_str_add(out, "<td class=\"n\">none</td><td class=\"n\">none</td>");
     }
     pl_html_rate(out, one->decode_predicted);
+    if (one->decode_calibrated > 0)
+        pl_str_addf(out, "<td class=\"n\">%.1f</td>", one->decode_calibrated);
+    else
+        pl_str_add(out, "<td class=\"n\">-</td>");
     pl_html_number(out, one->decode, one->disturbed);
     pl_html_number(out, one->prefill, one->disturbed);
     pl_str_addf(out, "<td%s>%s%s", bad ? " class=\"bad\"" : "", pl_result_status(one),
@@ -144,7 +173,8 @@ static void pl_html_row(const struct pl_result *one, bool devices, struct pl_str
     pl_html_element(out, "", one->error, "</td></tr>\n");
 }
 
-static void pl_html_table(const struct pl_results *r, size_t most, struct pl_str *out)
+static void pl_html_table(const struct pl_results *r, size_t most, bool machines,
+                          struct pl_str *out)
 {
     bool devices = false, disturbed = false;
     uint32_t n = 0;
@@ -156,20 +186,22 @@ static void pl_html_table(const struct pl_results *r, size_t most, struct pl_str
         out,
         "<h2>All runs</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" "
         "aria-label=\"All runs\"><table>\n<thead><tr><th class=\"n\" scope=\"col\">run</th>"
-        "<th scope=\"col\">date</th><th scope=\"col\">model</th><th scope=\"col\">quant</th>"
+        "<th scope=\"col\">date</th>%s<th scope=\"col\">model</th><th scope=\"col\">quant</th>"
         "<th scope=\"col\">flags</th><th scope=\"col\">engine</th>"
         "<th class=\"n\" scope=\"col\">memory, predicted</th>"
         "<th class=\"n\" scope=\"col\">measured</th>"
         "<th class=\"n\" scope=\"col\">difference</th>%s"
         "<th class=\"n\" scope=\"col\">tokens/s, predicted</th>"
+        "<th class=\"n\" scope=\"col\">calibrated</th>"
         "<th class=\"n\" scope=\"col\">measured</th>"
         "<th class=\"n\" scope=\"col\">prompt tokens/s</th>"
         "<th scope=\"col\">status</th></tr></thead>\n<tbody>\n",
+        machines ? "<th scope=\"col\">machine</th>" : "",
         devices ? "<th class=\"n\" scope=\"col\">on devices, predicted</th>"
                   "<th class=\"n\" scope=\"col\">measured</th>"
                 : "");
     while (n < r->n && out->len < most && !out->failed)
-        pl_html_row(&r->one[n++], devices, out);
+        pl_html_row(&r->one[n++], devices, machines, out);
     pl_str_add(out, "</tbody></table></div>\n");
     if (disturbed)
         pl_str_add(
@@ -197,8 +229,9 @@ void pl_results_html(const struct pl_results *r, const char *title, const char *
     if (r->n == 0)
         pl_str_add(out, "<p>There are no runs to show.</p>\n");
     pl_html_errors(r, out);
+    bool machines = pl_html_fleet(r, out);
     pl_html_plots(r, out);
     if (r->n > 0) /* 8 kB: the longest row and the end of the page */
-        pl_html_table(r, from + PL_RESULTS_HTML_MAX - 8000, out);
+        pl_html_table(r, from + PL_RESULTS_HTML_MAX - 8000, machines, out);
     pl_str_add(out, "</main>\n</body>\n</html>\n");
 }

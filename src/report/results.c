@@ -72,6 +72,7 @@ void pl_result_of(const struct pl_run *run, struct pl_result *ret)
     (void)PL_FMT(ret->flags, "%s", run->flags);
     (void)PL_FMT(ret->engine_version, "%s", run->engine_version);
     (void)PL_FMT(ret->backend, "%s", run->backend);
+    (void)PL_FMT(ret->machine_id, "%s", run->machine_id);
     (void)PL_FMT(ret->machine_text, "%s", run->machine_text);
     pl_result_memory(run, ret);
 }
@@ -140,26 +141,51 @@ static int pl_results_compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-int pl_results_error(const struct pl_results *r, enum pl_results_what what,
+const char *pl_result_machine(const struct pl_result *one)
+{
+    return one->machine_id[0] != '\0' ? one->machine_id : one->machine_text;
+}
+
+/* Median and greatest of n shares, which are sorted. */
+static void pl_results_middle(double *share, uint32_t n, double *ret_median, double *ret_worst)
+{
+    qsort(share, n, sizeof(*share), pl_results_compare);
+    uint32_t half = n / 2;
+    *ret_median = n % 2 == 1 ? share[half] : (share[half - 1] + share[half]) / 2;
+    *ret_worst = share[n - 1];
+}
+
+static double pl_results_off(double predicted, double measured)
+{
+    double off = predicted - measured;
+    return (off < 0 ? -off : off) / measured;
+}
+
+int pl_results_error(const struct pl_results *r, enum pl_results_what what, const char *machine,
                      struct pl_results_error *ret, struct pl_err *err)
 {
-    double *share = calloc(r->n > 0 ? r->n : 1, sizeof(*share));
+    double *share = calloc(2 * (size_t)r->n + 2, sizeof(*share));
+    double *learned = share != NULL ? share + r->n + 1 : NULL;
     *ret = (struct pl_results_error){0};
     if (share == NULL)
         return pl_fail(err, -ENOMEM, "no memory for the results");
     for (uint32_t i = 0; i < r->n; i++) {
+        const struct pl_result *one = &r->one[i];
         double predicted, low, high, measured;
-        if (!pl_result_pair(&r->one[i], what, &predicted, &low, &high, &measured))
+        if ((machine != NULL && !pl_streq(machine, pl_result_machine(one))) ||
+            !pl_result_pair(one, what, &predicted, &low, &high, &measured))
             continue;
-        double off = predicted - measured;
-        share[ret->n++] = (off < 0 ? -off : off) / measured;
+        double calibrated = what == PL_RESULTS_MEMORY   ? one->host_calibrated
+                            : what == PL_RESULTS_DECODE ? one->decode_calibrated
+                                                        : 0;
+        ret->n_calibrated += calibrated > 0 ? 1 : 0;
+        learned[ret->n] = pl_results_off(calibrated > 0 ? calibrated : predicted, measured);
+        share[ret->n++] = pl_results_off(predicted, measured);
         ret->inside += measured >= low && measured <= high ? 1 : 0;
     }
     if (ret->n > 0) {
-        qsort(share, ret->n, sizeof(*share), pl_results_compare);
-        uint32_t half = ret->n / 2;
-        ret->median = ret->n % 2 == 1 ? share[half] : (share[half - 1] + share[half]) / 2;
-        ret->worst = share[ret->n - 1];
+        pl_results_middle(share, ret->n, &ret->median, &ret->worst);
+        pl_results_middle(learned, ret->n, &ret->calibrated_median, &ret->calibrated_worst);
     }
     free(share);
     return 0;
@@ -203,6 +229,10 @@ static void pl_results_row(struct pl_table *t, const struct pl_result *one)
     pl_results_memory_cell(t, one->host_measured, one->device_measured, one->on_devices);
     pl_table_cell(t, "%s", pl_difference_text(one->host_predicted, one->host_measured, difference));
     pl_results_speed_cell(t, d->source != PL_SOURCE_UNKNOWN ? d->likely : 0, false);
+    if (one->decode_calibrated > 0)
+        pl_table_cell(t, "%.1f", one->decode_calibrated);
+    else
+        pl_table_cell(t, "-");
     pl_results_speed_cell(t, one->decode, one->disturbed);
     pl_results_speed_cell(t, one->prefill, one->disturbed);
     pl_table_cell(t, "%s%s%s", pl_result_status(one), one->error[0] != '\0' ? ": " : "",
@@ -211,10 +241,19 @@ static void pl_results_row(struct pl_table *t, const struct pl_result *one)
 
 void pl_results_text(const struct pl_results *r, struct pl_str *out, bool colour)
 {
-    static const char *const titles[] = {
-        ">run",       "model",         "quant",       "flags",
-        ">predicted", ">measured",     ">difference", ">predicted tok/s",
-        ">measured",  ">prompt tok/s", "status",      0};
+    static const char *const titles[] = {">run",
+                                         "model",
+                                         "quant",
+                                         "flags",
+                                         ">predicted",
+                                         ">measured",
+                                         ">difference",
+                                         ">predicted tok/s",
+                                         ">calibrated",
+                                         ">measured",
+                                         ">prompt tok/s",
+                                         "status",
+                                         0};
     struct pl_table *t = pl_table_new(titles);
     if (t == NULL) {
         out->failed = true;

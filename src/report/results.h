@@ -12,7 +12,7 @@ struct pl_result {
     enum pl_run_status status;
     char error[PL_RUN_TEXT_MAX]; /* why it failed, or was not started */
     char model[PL_RUN_TEXT_MAX], quant[32], arch[48], flags[PL_RUN_TEXT_MAX];
-    char engine_version[64], backend[64], machine_text[PL_RUN_TEXT_MAX];
+    char engine_version[64], backend[64], machine_id[40], machine_text[PL_RUN_TEXT_MAX];
     bool ghost, on_devices; /* on_devices: a pool beside the host's is used */
     bool disturbed; /* others computed meanwhile: its speeds are shown, and compared with nothing */
     uint64_t n_ctx, n_seq;
@@ -21,6 +21,8 @@ struct pl_result {
     struct pl_quantity device_predicted, device_measured; /* of all devices together */
     struct pl_rate prefill_predicted, decode_predicted;
     double prefill, decode, prefill_spread, decode_spread;
+    /* the prediction with what other runs teach, never the run itself; 0 = they teach nothing */
+    double host_calibrated, decode_calibrated;
 };
 
 #define PL_RESULTS_MAX 2048
@@ -45,14 +47,24 @@ struct pl_results_error {
     uint32_t n;      /* compared runs; 0 = none, and the shares are unknown */
     uint32_t inside; /* of them measured inside the predicted interval */
     double median, worst;
+    uint32_t n_calibrated;                      /* of them with a calibrated figure */
+    double calibrated_median, calibrated_worst; /* of all n, those that are calibrated so */
 };
 enum pl_results_what { PL_RESULTS_MEMORY = 0, PL_RESULTS_DEVICES, PL_RESULTS_DECODE };
 
 /* Both sides known (and measured > 0), of a run that ended well: false otherwise. */
 bool pl_result_pair(const struct pl_result *one, enum pl_results_what what, double *ret_predicted,
                     double *ret_low, double *ret_high, double *ret_measured);
-int pl_results_error(const struct pl_results *r, enum pl_results_what what,
+/* machine: of one alone (pl_result_machine), or NULL. */
+int pl_results_error(const struct pl_results *r, enum pl_results_what what, const char *machine,
                      struct pl_results_error *ret, struct pl_err *err);
+/* What tells machines apart: the id, or the text where there is none. */
+const char *pl_result_machine(const struct pl_result *one);
+
+/* Members of an object: "runs", "inside_interval", "median_error" ... */
+void pl_results_error_json(struct pl_json *j, const struct pl_results_error *e);
+/* A cell of a Markdown table with its closing bar: bars and what begins markup are escaped. */
+void pl_results_markdown_cell(struct pl_str *out, const char *text);
 
 /* A table for people; for Markdown; comma-separated values as RFC 4180 has them (CRLF, a first line
  * of names, unknown is empty); the members of a JSON object ("results": [...], "accuracy": ...). */

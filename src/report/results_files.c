@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "report/csv.h"
+#include "report/fleet.h"
 #include "report/quantity.h"
 #include "report/results.h"
 #include "report/run.h"
@@ -19,7 +20,7 @@ static const char pl_results_names[] =
     "prefill_predicted_low,prefill_predicted,prefill_predicted_high,prefill_measured,"
     "prefill_spread,"
     "decode_predicted_low,decode_predicted,decode_predicted_high,decode_measured,decode_spread,"
-    "speeds_valid\r\n";
+    "speeds_valid,machine_id,host_calibrated_bytes,decode_calibrated\r\n";
 
 static void pl_results_csv_interval(struct pl_str *out, struct pl_quantity q)
 {
@@ -89,7 +90,13 @@ static void pl_results_csv_row(const struct pl_result *one, struct pl_str *out)
     pl_results_csv_bytes(out, one->device_measured);
     pl_results_csv_speed(out, one->prefill_predicted, one->prefill, one->prefill_spread);
     pl_results_csv_speed(out, one->decode_predicted, one->decode, one->decode_spread);
-    pl_str_addf(out, ",%s\r\n", one->decode > 0 ? (one->disturbed ? "no" : "yes") : "");
+    pl_str_addf(out, ",%s,", one->decode > 0 ? (one->disturbed ? "no" : "yes") : "");
+    pl_csv_text(one->machine_id, out);
+    pl_results_csv_count(out, (uint64_t)(one->host_calibrated + 0.5));
+    pl_str_add(out, ",");
+    if (one->decode_calibrated > 0)
+        pl_str_addf(out, "%.6g", one->decode_calibrated);
+    pl_str_add(out, "\r\n");
 }
 
 void pl_results_csv(const struct pl_results *r, struct pl_str *out)
@@ -99,8 +106,7 @@ void pl_results_csv(const struct pl_results *r, struct pl_str *out)
         pl_results_csv_row(&r->one[i], out);
 }
 
-/* A cell of a Markdown table: bars and what begins markup are escaped. */
-static void pl_results_markdown_cell(struct pl_str *out, const char *text)
+void pl_results_markdown_cell(struct pl_str *out, const char *text)
 {
     char clean[PL_RUN_TEXT_MAX];
     pl_str_add(out, " ");
@@ -124,8 +130,8 @@ void pl_results_markdown(const struct pl_results *r, struct pl_str *out)
 {
     char text[PL_QUANTITY_TEXT_MAX], difference[PL_DIFFERENCE_TEXT_MAX];
     pl_str_add(out, "| model | quant | flags | engine | predicted | measured | difference | "
-                    "predicted tok/s | measured tok/s | status |\n"
-                    "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |\n");
+                    "predicted tok/s | calibrated | measured tok/s | status |\n"
+                    "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n");
     for (uint32_t i = 0; i < r->n; i++) {
         const struct pl_result *one = &r->one[i];
         const struct pl_rate *d = &one->decode_predicted;
@@ -139,6 +145,7 @@ void pl_results_markdown(const struct pl_results *r, struct pl_str *out)
         pl_str_addf(out, " %s |",
                     pl_difference_text(one->host_predicted, one->host_measured, difference));
         pl_results_markdown_number(out, d->source != PL_SOURCE_UNKNOWN ? d->likely : 0, false);
+        pl_results_markdown_number(out, one->decode_calibrated, false);
         pl_results_markdown_number(out, one->decode, one->disturbed);
         pl_str_addf(out, " %s%s", pl_result_status(one), one->error[0] != '\0' ? ":" : "");
         pl_results_markdown_cell(out, one->error);
@@ -192,6 +199,7 @@ static void pl_results_json_one(struct pl_json *j, const struct pl_result *one)
     pl_json_str(j, "flags", one->flags);
     pl_json_str(j, "engine_version", one->engine_version[0] != '\0' ? one->engine_version : NULL);
     pl_json_str(j, "backend", one->backend[0] != '\0' ? one->backend : NULL);
+    pl_json_str(j, "machine_id", one->machine_id[0] != '\0' ? one->machine_id : NULL);
     pl_json_str(j, "machine", one->machine_text[0] != '\0' ? one->machine_text : NULL);
     pl_json_bool(j, "ghost", one->ghost);
     if (one->decode > 0)
@@ -202,6 +210,10 @@ static void pl_results_json_one(struct pl_json *j, const struct pl_result *one)
     pl_results_json_count(j, "n_seq", one->n_seq);
     pl_results_json_count(j, "depth", one->depth);
     pl_results_json_pool(j, "host", one->host_predicted, one->host_measured);
+    pl_json_num(j, "host_calibrated_bytes",
+                one->host_calibrated > 0 ? round(one->host_calibrated) : (double)NAN);
+    pl_json_num(j, "decode_calibrated",
+                one->decode_calibrated > 0 ? one->decode_calibrated : (double)NAN);
     if (one->on_devices)
         pl_results_json_pool(j, "devices", one->device_predicted, one->device_measured);
     else
@@ -211,9 +223,22 @@ static void pl_results_json_one(struct pl_json *j, const struct pl_result *one)
     pl_json_end(j);
 }
 
+void pl_results_error_json(struct pl_json *j, const struct pl_results_error *e)
+{
+    pl_json_u64(j, "runs", e->n);
+    pl_json_u64(j, "inside_interval", e->inside);
+    pl_json_num(j, "median_error", e->n > 0 ? e->median : (double)NAN);
+    pl_json_num(j, "worst_error", e->n > 0 ? e->worst : (double)NAN);
+    pl_json_u64(j, "calibrated_runs", e->n_calibrated);
+    bool calibrated = e->n_calibrated > 0;
+    pl_json_num(j, "calibrated_median_error", calibrated ? e->calibrated_median : (double)NAN);
+    pl_json_num(j, "calibrated_worst_error", calibrated ? e->calibrated_worst : (double)NAN);
+}
+
 void pl_results_json(const struct pl_results *r, struct pl_json *j)
 {
     static const char *const names[] = {"host", "devices", "decode"};
+    struct pl_fleet fleet;
     pl_json_array(j, "results");
     for (uint32_t i = 0; i < r->n; i++)
         pl_results_json_one(j, &r->one[i]);
@@ -222,13 +247,13 @@ void pl_results_json(const struct pl_results *r, struct pl_json *j)
     for (int what = PL_RESULTS_MEMORY; what <= PL_RESULTS_DECODE; what++) {
         struct pl_results_error e;
         pl_json_object(j, names[what]);
-        if (pl_results_error(r, (enum pl_results_what)what, &e, NULL) < 0)
+        if (pl_results_error(r, (enum pl_results_what)what, NULL, &e, NULL) < 0)
             j->out->failed = true;
-        pl_json_u64(j, "runs", e.n);
-        pl_json_u64(j, "inside_interval", e.inside);
-        pl_json_num(j, "median_error", e.n > 0 ? e.median : (double)NAN);
-        pl_json_num(j, "worst_error", e.n > 0 ? e.worst : (double)NAN);
+        pl_results_error_json(j, &e);
         pl_json_end(j);
     }
     pl_json_end(j);
+    if (pl_fleet_of(r, &fleet, NULL) < 0)
+        j->out->failed = true;
+    pl_fleet_json(&fleet, j);
 }

@@ -134,7 +134,7 @@ static void series_are_what_differs_in_context_alone(void **state)
     assert_int_equal(p.plot.n_series, 0);
     pl_plots_done(&p);
     struct pl_results_error e;
-    assert_int_equal(pl_results_error(&r, PL_RESULTS_MEMORY, &e, NULL), 0);
+    assert_int_equal(pl_results_error(&r, PL_RESULTS_MEMORY, NULL, &e, NULL), 0);
     assert_int_equal(e.n, 3);
     assert_int_equal(e.inside, 2);
     assert_true(fabs(e.median - 5.0 / 305) < 1e-12);
@@ -153,10 +153,10 @@ static void disturbed_speeds_are_compared_with_nothing(void **state)
         one->decode = i == 0 ? 1 : 10;
         one->disturbed = i == 0;
     }
-    assert_int_equal(pl_results_error(&r, PL_RESULTS_DECODE, &e, NULL), 0);
+    assert_int_equal(pl_results_error(&r, PL_RESULTS_DECODE, NULL, &e, NULL), 0);
     assert_int_equal(e.n, 2);
     assert_true(e.worst < 1e-12);
-    assert_int_equal(pl_results_error(&r, PL_RESULTS_MEMORY, &e, NULL), 0);
+    assert_int_equal(pl_results_error(&r, PL_RESULTS_MEMORY, NULL, &e, NULL), 0);
     assert_int_equal(e.n, 3);
     pl_results_done(&r);
 }
