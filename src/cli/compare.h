@@ -18,7 +18,8 @@ int pl_compare_files(struct pl_cli *cli, const char *name_a, pl_jval a, const ch
 
 /* One side of two settings: the flags of the command line, and its own. */
 struct pl_compare_side {
-    char text[1024]; /* of --a or --b, cut into words */
+    char text[1024];               /* of --a or --b, cut into words */
+    char devices[PL_RUN_TEXT_MAX]; /* -dev by the engine's names */
     struct pl_settings settings;
     struct pl_forecast forecast;
 };

@@ -1,6 +1,7 @@
 /* plimsoll compare MODEL --a FLAGS --b FLAGS --ab: both on the real engine, alternately. */
 #include "base/table.h"
 #include "cli/compare.h"
+#include "cli/engine_devices.h"
 #include "cli/ghost_cache.h"
 #include "cli/interrupt.h"
 #include "engine/llamacpp/find.h"
@@ -17,17 +18,20 @@
 
 #define PL_AB_PAIRS 5u
 #define PL_AB_PAIRS_MAX 50u
-#define PL_AB_CTX 4096u /* as `try` has it */
+#define PL_AB_CTX 4096u /* as `try` has it, and the next two */
+#define PL_AB_PROMPT 512u
+#define PL_AB_PREDICT 32u
 #define PL_AB_TIMEOUT_NS (600 * PL_S_NS)
 
-enum { PL_AB_MEMORY = 0, PL_AB_PREFILL, PL_AB_DECODE, PL_AB_FIGURES };
-static const char *const pl_ab_names[] = {"memory", "prefill", "decode"};
-static const char *const pl_ab_keys[] = {"memory_bytes", "prefill_tokens_per_second",
-                                         "decode_tokens_per_second"};
+enum { PL_AB_MEMORY = 0, PL_AB_DEVICES, PL_AB_PREFILL, PL_AB_DECODE, PL_AB_FIGURES };
+static const char *const pl_ab_names[] = {"memory", "device memory", "prefill", "decode"};
+static const char *const pl_ab_keys[] = {"memory_bytes", "device_bytes",
+                                         "prefill_tokens_per_second", "decode_tokens_per_second"};
 
 struct pl_ab {
     struct pl_cli *cli;
     struct pl_install engine;
+    struct pl_used_devices devices;  /* that the engine sees */
     struct pl_model *model, *loaded; /* loaded: model itself or its ghost */
     const char *fill;
     struct pl_compare_side *side;
@@ -44,15 +48,31 @@ static uint64_t pl_ab_number(const struct pl_cli *cli, const char *name, uint64_
     return v->given ? v->u : absent;
 }
 
+/* What the engine's own report says it holds on devices; 0 = nothing, or not said. */
+static double pl_ab_on_devices(const struct pl_run *r)
+{
+    static const enum pl_part held[] = {PL_PART_WEIGHTS, PL_PART_KV, PL_PART_RECURRENT,
+                                        PL_PART_COMPUTE};
+    double sum = 0;
+    for (uint32_t i = 1; i < r->predicted.n_pool; i++) {
+        for (size_t k = 0; k < sizeof(held) / sizeof(held[0]); k++) {
+            struct pl_quantity q = r->on_device[i].part[held[k]];
+            sum += pl_known(q) ? (double)q.likely : 0;
+        }
+    }
+    return sum;
+}
+
 static int pl_ab_one(struct pl_ab *ab, uint32_t pair, int which, struct pl_err *err)
 {
     struct pl_compare_side *s = &ab->side[which];
     struct pl_trial_options o = {
+        .devices = &ab->devices,
         .engine = &ab->engine,
         .loaded = ab->loaded,
         .fill = ab->loaded != ab->model ? ab->fill : NULL,
-        .prompt_tokens = pl_ab_number(ab->cli, "prompt", 512),
-        .predict_tokens = pl_ab_number(ab->cli, "predict", 32),
+        .prompt_tokens = pl_ab_number(ab->cli, "prompt", PL_AB_PROMPT),
+        .predict_tokens = pl_ab_number(ab->cli, "predict", PL_AB_PREDICT),
         .warmups = 1,
         .repeats = 1,
         .ready_timeout_ns = PL_AB_TIMEOUT_NS,
@@ -72,6 +92,7 @@ static int pl_ab_one(struct pl_ab *ab, uint32_t pair, int which, struct pl_err *
     ab->disturbed += !valid;
     ab->value[PL_AB_MEMORY][which][pair] =
         pl_known(r->measured_total) ? (double)r->measured_total.likely : 0;
+    ab->value[PL_AB_DEVICES][which][pair] = pl_ab_on_devices(r);
     ab->value[PL_AB_PREFILL][which][pair] = valid ? r->timing.prompt_tokens_per_second : 0;
     ab->value[PL_AB_DECODE][which][pair] = valid ? r->timing.predicted_tokens_per_second : 0;
     return 0;
@@ -103,7 +124,16 @@ static const char *pl_ab_winner(int figure, const struct pl_paired *p)
     if (p->winner == 0)
         return "no winner: inside the noise";
     bool b_more = p->winner == 2;
-    return b_more == (figure != PL_AB_MEMORY) ? "B" : "A";
+    return b_more == (figure >= PL_AB_PREFILL) ? "B" : "A";
+}
+
+/* Does either side hold anything on devices? */
+static bool pl_ab_has_devices(const struct pl_ab *ab)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < ab->pairs; i++)
+        any = any || ab->value[PL_AB_DEVICES][0][i] > 0 || ab->value[PL_AB_DEVICES][1][i] > 0;
+    return any;
 }
 
 static void pl_ab_text(const struct pl_ab *ab, struct pl_str *out)
@@ -116,6 +146,8 @@ static void pl_ab_text(const struct pl_ab *ab, struct pl_str *out)
                 ab->side[0].forecast.quant, ab->side[0].forecast.flags, ab->side[1].forecast.flags);
     for (int i = 0; i < PL_AB_FIGURES; i++) {
         struct pl_paired p;
+        if (i == PL_AB_DEVICES && !pl_ab_has_devices(ab))
+            continue;
         pl_paired(ab->value[i][0], ab->value[i][1], ab->pairs, &p);
         pl_table_row(t);
         pl_table_cell(t, "%s", pl_ab_names[i]);
@@ -153,6 +185,10 @@ static void pl_ab_json(const struct pl_ab *ab, struct pl_str *out)
     pl_json_u64(&j, "runs_disturbed", ab->disturbed);
     for (int i = 0; i < PL_AB_FIGURES; i++) {
         struct pl_paired p;
+        if (i == PL_AB_DEVICES && !pl_ab_has_devices(ab)) {
+            pl_json_null(&j, pl_ab_keys[i]);
+            continue;
+        }
         pl_paired(ab->value[i][0], ab->value[i][1], ab->pairs, &p);
         pl_json_object(&j, pl_ab_keys[i]);
         pl_json_u64(&j, "pairs", p.n);
@@ -171,13 +207,38 @@ static void pl_ab_json(const struct pl_ab *ab, struct pl_str *out)
     pl_json_end(&j);
 }
 
+/* One side's forecast, for what will be measured. */
+static int pl_ab_forecast(struct pl_ab *ab, int which, struct pl_machine *machine,
+                          struct pl_err *err)
+{
+    struct pl_compare_side *side = &ab->side[which];
+    struct pl_settings *s = &side->settings;
+    struct pl_forecast *f = &side->forecast;
+    uint64_t prompt = pl_ab_number(ab->cli, "prompt", PL_AB_PROMPT);
+    uint64_t predict = pl_ab_number(ab->cli, "predict", PL_AB_PREDICT);
+    s->n_ctx = s->n_ctx == 0 ? PL_AB_CTX : s->n_ctx;
+    s->cache_ram_mib = s->cache_ram_mib == PL_CACHE_RAM_UNSET ? 0 : s->cache_ram_mib;
+    int rc = pl_cli_engine_names(&ab->devices, s, side->devices, err);
+    if (rc == 0)
+        rc = pl_forecast_make(ab->model, s, machine, &ab->devices, ab->engine.version, ab->ledger,
+                              f, err);
+    if (rc == 0)
+        rc = pl_forecast_paced(f, &ab->devices, ab->ledger, prompt, prompt + predict / 2, err);
+    if (rc < 0 || f->judgement.verdict < PL_VERDICT_DOES_NOT_FIT)
+        return rc;
+    (void)pl_fail(err, -ENOMEM, "%s is not started: %s", which == 0 ? "A" : "B",
+                  f->judgement.n_reason > 0 ? f->judgement.reason[0] : "it may not fit");
+    return pl_exit_as(err, -ENOMEM,
+                      f->judgement.verdict == PL_VERDICT_CANNOT_TELL ? PL_EXIT_CANNOT_TELL
+                                                                     : PL_EXIT_NO);
+}
+
 static int pl_ab_prepare(struct pl_ab *ab, struct pl_machine *machine, struct pl_err *err)
 {
     const struct pl_cli *cli = ab->cli;
     uint64_t pairs = pl_ab_number(cli, "repeats", PL_AB_PAIRS);
     const char *fill = pl_cli_opt(cli, "fill")->text;
     ab->fill = fill != NULL ? fill : "zero";
-    int rc = 0;
     if (pairs < PL_PAIRS_LEAST || pairs > PL_AB_PAIRS_MAX || !machine->this_system) {
         (void)pl_fail(err, -EINVAL,
                       !machine->this_system ? "--ab runs on this machine, not on one of a file"
@@ -185,21 +246,13 @@ static int pl_ab_prepare(struct pl_ab *ab, struct pl_machine *machine, struct pl
         return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
     }
     ab->pairs = (uint32_t)pairs;
-    rc = pl_llamacpp_find(pl_cli_opt(cli, "engine")->text, &ab->engine, err);
+    int rc = pl_llamacpp_find(pl_cli_opt(cli, "engine")->text, &ab->engine, err);
     if (rc == 0 && !pl_cli_opt(cli, "no-ledger")->given)
         rc = pl_ledger_open(pl_cli_opt(cli, "ledger")->text, PL_LEDGER_WRITE, &ab->ledger, err);
-    for (int i = 0; rc == 0 && i < 2; i++) {
-        struct pl_settings *s = &ab->side[i].settings;
-        s->n_ctx = s->n_ctx == 0 ? PL_AB_CTX : s->n_ctx;
-        s->cache_ram_mib = s->cache_ram_mib == PL_CACHE_RAM_UNSET ? 0 : s->cache_ram_mib;
-        struct pl_forecast *f = &ab->side[i].forecast;
-        rc = pl_forecast_make(ab->model, s, machine, NULL, ab->engine.version, ab->ledger, f, err);
-        if (rc == 0 && f->judgement.verdict >= PL_VERDICT_DOES_NOT_FIT) {
-            (void)pl_fail(err, -ENOMEM, "%s is not started: %s", i == 0 ? "A" : "B",
-                          f->judgement.n_reason > 0 ? f->judgement.reason[0] : "it may not fit");
-            rc = pl_exit_as(err, -ENOMEM, PL_EXIT_NO);
-        }
-    }
+    if (rc == 0)
+        pl_cli_engine_sees(&ab->engine, machine, &ab->devices);
+    for (int i = 0; rc == 0 && i < 2; i++)
+        rc = pl_ab_forecast(ab, i, machine, err);
     if (rc < 0)
         return rc;
     ab->loaded = ab->model;

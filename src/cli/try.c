@@ -4,6 +4,7 @@
 #include "base/table.h"
 #include "base/units.h"
 #include "cli/choose.h"
+#include "cli/engine_devices.h"
 #include "cli/ghost_cache.h"
 #include "cli/interrupt.h"
 #include "cli/machine.h"
@@ -13,7 +14,6 @@
 #include "cli/verbs.h"
 #include "cli/watch.h"
 #include "engine/llamacpp/find.h"
-#include "engine/llamacpp/seen.h"
 #include "machine/assess.h"
 #include "measure/calibrate.h"
 #include "measure/forecast.h"
@@ -169,46 +169,26 @@ static int pl_try_choose(struct pl_try *t, struct pl_err *err)
     return pl_exit_as(err, -ENOMEM, PL_EXIT_NO);
 }
 
-/* What the engine sees is what it uses. */
-static void pl_try_devices(struct pl_try *t)
+/* Speeds are predicted for the prompt and the answer that will be measured. A batch of embeddings
+ * is cut to what fits it, and has no answer. */
+static int pl_try_pace(struct pl_try *t, struct pl_err *err)
 {
-    struct pl_seen seen;
-    if (pl_llamacpp_seen(&t->engine, &seen, NULL) < 0)
-        /* an old engine does not say: the machine's own devices */
-        pl_llamacpp_devices(&t->machine, t->engine.backend, &t->devices);
-    else
-        pl_llamacpp_seen_join(&seen, &t->machine, &t->devices);
-}
-
-/* -dev may name our pools, and is handed on by the engine's names. */
-static int pl_try_pick_devices(struct pl_try *t, struct pl_err *err)
-{
-    static char names[PL_RUN_TEXT_MAX];
-    struct pl_settings *s = &t->cli->settings;
-    struct pl_used_devices picked;
-    struct pl_str text;
-    if (s->devices == NULL || pl_streq(s->devices, "none"))
-        return 0;
-    int rc =
-        pl_llamacpp_devices_pick(&t->devices, &(struct pl_settings){0}, s->devices, &picked, err);
-    if (rc < 0)
-        return rc;
-    pl_str_init(&text, sizeof(names));
-    for (uint32_t i = 0; i < picked.n; i++)
-        pl_str_addf(&text, "%s%s", i > 0 ? "," : "", picked.one[i].name);
-    (void)PL_FMT(names, "%s", pl_str_get(&text));
-    pl_str_done(&text);
-    s->devices = names;
-    return 0;
+    const struct pl_resolved *r = &t->forecast.resolved;
+    uint64_t prompt = r->embedding && t->prompt > r->n_ubatch ? r->n_ubatch : t->prompt;
+    return pl_forecast_paced(&t->forecast, &t->devices, t->ledger, prompt, prompt + t->predict / 2,
+                             err);
 }
 
 /* Predicts, and refuses what does not fit. */
 int pl_try_admit(struct pl_try *t, struct pl_err *err)
 {
-    int rc = pl_try_pick_devices(t, err);
+    static char names[PL_RUN_TEXT_MAX];
+    int rc = pl_cli_engine_names(&t->devices, &t->cli->settings, names, err);
     if (rc == 0)
         rc = pl_forecast_make(t->model, &t->cli->settings, &t->machine, &t->devices,
                               t->engine.version, t->ledger, &t->forecast, err);
+    if (rc == 0)
+        rc = pl_try_pace(t, err);
     if (rc == 0)
         rc = pl_forecast_calibrate(&t->forecast, t->ledger, err);
     if (rc < 0)
@@ -225,6 +205,11 @@ int pl_try_admit(struct pl_try *t, struct pl_err *err)
                       (unsigned long long)t->prompt, (unsigned long long)t->predict);
         (void)pl_hint(err, "a larger -c, or shorter --prompt and --predict");
         return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+    }
+    if (t->forecast.few_experts[0] != '\0' && !force) {
+        (void)pl_fail(err, -EINVAL, "not started: %s", t->forecast.few_experts);
+        (void)pl_hint(err, "--force starts it anyway; more with --override-kv");
+        return pl_exit_as(err, -EINVAL, PL_EXIT_NO);
     }
     if (!refused || force)
         return 0;
@@ -246,7 +231,7 @@ int pl_try_surroundings(struct pl_try *t, struct pl_err *err)
     if (rc < 0)
         return rc;
     pl_try_bandwidth(t);
-    pl_try_devices(t);
+    pl_cli_engine_sees(&t->engine, &t->machine, &t->devices);
     return 0;
 }
 

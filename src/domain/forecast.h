@@ -52,8 +52,10 @@ struct pl_forecast {
     struct pl_judgement judgement;
     struct pl_rate prefill, decode; /* tokens per second of one slot: of speed */
     struct pl_speed speed;
-    struct pl_calibrated calibrated; /* empty unless pl_forecast_calibrate was asked */
-    const char *cited_as;            /* how near the cited run is; NULL = none is remembered */
+    char
+        few_experts[PL_REASON_TEXT_MAX]; /* fewer a token are asked for than are recorded as safe */
+    struct pl_calibrated calibrated;     /* empty unless pl_forecast_calibrate was asked */
+    const char *cited_as;                /* how near the cited run is; NULL = none is remembered */
     struct pl_run cited;
 };
 

@@ -7,6 +7,8 @@
 #include "engine/llamacpp/footprint.h"
 #include "engine/llamacpp/override.h"
 #include "engine/llamacpp/settings.h"
+#include "engine/llamacpp/speculate.h"
+#include "engine/llamacpp/speed_experts.h"
 #include "measure/extras.h"
 #include "measure/speed.h"
 
@@ -43,9 +45,19 @@ static int pl_forecast_newest(void *ctx, const struct pl_run *run)
     return 1; /* the newest is enough */
 }
 
-/* What the ledger knows: the engine's version here, bandwidth, and the run to cite. */
-static void pl_forecast_remember(struct pl_forecast *f, struct pl_ledger *ledger,
-                                 struct pl_rate *bandwidth)
+/* Of the host's memory, as the machine says it or the ledger remembers. */
+static struct pl_rate pl_forecast_bandwidth(const struct pl_machine *m, struct pl_ledger *ledger)
+{
+    const struct pl_pool *ram = pl_machine_pool_const(m, "ram");
+    struct pl_rate all = ram != NULL ? ram->bandwidth : (struct pl_rate){0}, one;
+    int64_t when = 0;
+    if (all.source == PL_SOURCE_UNKNOWN && m->id[0] != '\0' && ledger != NULL)
+        (void)pl_ledger_bandwidth_get(ledger, m->id, &one, &all, &when, NULL);
+    return all;
+}
+
+/* What the ledger knows: the engine's version here, and the run to cite. */
+static void pl_forecast_remember(struct pl_forecast *f, struct pl_ledger *ledger)
 {
     if (ledger == NULL || !pl_ledger_exists(ledger))
         return;
@@ -54,11 +66,6 @@ static void pl_forecast_remember(struct pl_forecast *f, struct pl_ledger *ledger
         struct pl_ledger_filter filter = {
             .engine = "llama.cpp", .machine_id = m->id, .ok_only = true, .limit = 1};
         (void)pl_ledger_runs(ledger, &filter, pl_forecast_newest, &f->engine_version, NULL);
-    }
-    if (bandwidth->source == PL_SOURCE_UNKNOWN && m->id[0] != '\0') {
-        struct pl_rate one;
-        int64_t when = 0;
-        (void)pl_ledger_bandwidth_get(ledger, m->id, &one, bandwidth, &when, NULL);
     }
     struct pl_run like = {0};
     enum pl_ledger_match match = PL_MATCH_NONE;
@@ -134,6 +141,32 @@ int pl_forecast_terms(const struct pl_forecast *f, struct pl_terms *ret, struct 
     return rc;
 }
 
+/* Fewer experts a token than the file says. What that does to its text is no matter of memory. */
+static void pl_forecast_experts(struct pl_forecast *f, const struct pl_model *seen)
+{
+    struct pl_judgement *j = &f->judgement;
+    uint64_t own = pl_model_arch_u64(f->model, "expert_used_count", 0);
+    uint64_t asked = pl_model_arch_u64(seen, "expert_used_count", 0);
+    const struct pl_expert_floor *floor = pl_llamacpp_expert_floor(f->model);
+    if (asked == own || asked > own)
+        return;
+    char text[PL_REASON_TEXT_MAX];
+    if (floor != NULL && asked < floor->least) {
+        (void)PL_FMT(text,
+                     "%llu experts a token is below %llu, the least that is recorded as safe (%s)",
+                     (unsigned long long)asked, (unsigned long long)floor->least, floor->why);
+        (void)PL_FMT(f->few_experts, "%s", text);
+    } else {
+        (void)PL_FMT(text,
+                     "%llu experts a token instead of its own %llu: what that does to its text is "
+                     "not known%s",
+                     (unsigned long long)asked, (unsigned long long)own,
+                     floor != NULL ? ", but not below what is recorded as safe" : "");
+    }
+    if (j->n_reason < PL_REASONS_MAX)
+        (void)PL_FMT(j->reason[j->n_reason++], "%s", text);
+}
+
 static int pl_forecast_of(const struct pl_model *model, const struct pl_settings *settings,
                           const struct pl_machine *machine, const struct pl_used_devices *devices,
                           const char *engine_version, struct pl_ledger *ledger,
@@ -152,9 +185,7 @@ static int pl_forecast_of(const struct pl_model *model, const struct pl_settings
     pl_str_done(&flags);
     if (engine_version != NULL)
         (void)PL_FMT(ret->engine_version, "%s", engine_version);
-    const struct pl_pool *ram = pl_machine_pool_const(machine, "ram");
-    struct pl_rate bandwidth = ram != NULL ? ram->bandwidth : (struct pl_rate){0};
-    pl_forecast_remember(ret, ledger, &bandwidth);
+    pl_forecast_remember(ret, ledger);
     struct pl_used_devices own;
     struct pl_llamacpp_host host = pl_forecast_host(ret, &own);
     if (devices != NULL)
@@ -172,7 +203,56 @@ static int pl_forecast_of(const struct pl_model *model, const struct pl_settings
     pl_forecast_native(ret);
     if (ret->footprint.fitted[0] != '\0' && ret->judgement.n_reason < PL_REASONS_MAX)
         (void)PL_FMT(ret->judgement.reason[ret->judgement.n_reason++], "%s", ret->footprint.fitted);
-    return pl_forecast_speed(ret, &host, bandwidth, ledger, err);
+    return pl_forecast_speed(ret, model, &host, pl_forecast_bandwidth(machine, ledger), ledger,
+                             PL_SPEED_PROMPT, err);
+}
+
+/* Decode is forecast at some depths: what lies between goes by the time of a step, which grows with
+ * the depth in a straight line. */
+static struct pl_rate pl_forecast_decode_at(const struct pl_speed *s, uint64_t depth)
+{
+    struct pl_rate r = s->decode;
+    for (uint32_t i = 0; i + 1 < s->n_depth; i++) {
+        const struct pl_rate *a = &s->decode_at[i], *b = &s->decode_at[i + 1];
+        double from = (double)s->depth[i], to = (double)s->depth[i + 1], at = (double)depth;
+        if (at < from || at > to || !(to > from) || !(a->low > 0) || !(b->low > 0))
+            continue;
+        double part = (at - from) / (to - from);
+        r.low = 1 / ((1 - part) / a->low + part / b->low);
+        r.likely = 1 / ((1 - part) / a->likely + part / b->likely);
+        r.high = 1 / ((1 - part) / a->high + part / b->high);
+        break;
+    }
+    return r;
+}
+
+int pl_forecast_paced(struct pl_forecast *f, const struct pl_used_devices *devices,
+                      struct pl_ledger *ledger, uint64_t prompt, uint64_t depth, struct pl_err *err)
+{
+    struct pl_used_devices own;
+    struct pl_llamacpp_host host = pl_forecast_host(f, &own);
+    struct pl_speculation how = {0};
+    struct pl_arena arena;
+    struct pl_model seen;
+    if (devices != NULL)
+        own = *devices;
+    pl_arena_init(&arena, PL_FORECAST_KEYS_MAX);
+    int rc = pl_llamacpp_overridden(f->model, &f->settings, &arena, &seen, err);
+    if (rc == 0)
+        rc = pl_extra_reserved(&f->settings, &own, err);
+    if (rc == 0)
+        rc = pl_forecast_speed(f, &seen, &host, pl_forecast_bandwidth(f->machine, ledger), ledger,
+                               prompt, err);
+    if (rc == 0)
+        rc = pl_llamacpp_speculation(&f->settings, &how, err);
+    pl_arena_done(&arena);
+    if (rc < 0)
+        return rc;
+    if (f->decode.source != PL_SOURCE_UNKNOWN)
+        f->decode = pl_forecast_decode_at(&f->speed, depth);
+    if (how.any)
+        f->decode = (struct pl_rate){.why = "with drafts it hangs on the text"};
+    return 0;
 }
 
 int pl_forecast_engine(const struct pl_engine *engine, const struct pl_model *model,
@@ -211,6 +291,8 @@ int pl_forecast_make(const struct pl_model *model, const struct pl_settings *set
     if (rc == 0)
         rc = pl_forecast_of(&seen, settings, machine, devices, engine_version, ledger, ret, err);
     ret->model = model;
+    if (rc == 0)
+        pl_forecast_experts(ret, &seen);
     pl_arena_done(&arena);
     return rc;
 }

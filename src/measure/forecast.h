@@ -18,6 +18,13 @@ int pl_forecast_make(const struct pl_model *model, const struct pl_settings *set
                      const char *engine_version, struct pl_ledger *ledger, struct pl_forecast *ret,
                      struct pl_err *err);
 
+/* The speeds of f for what will be measured: a prompt of so many tokens, answers at that depth.
+ * Decoding with drafts becomes unknown, since what is measured then hangs on the text. f and
+ * devices as above. */
+int pl_forecast_paced(struct pl_forecast *f, const struct pl_used_devices *devices,
+                      struct pl_ledger *ledger, uint64_t prompt, uint64_t depth,
+                      struct pl_err *err);
+
 /* The same for an engine that is not llama.cpp, by its own flags. Errors as its footprint. */
 int pl_forecast_engine(const struct pl_engine *engine, const struct pl_model *model,
                        const struct pl_setting_values *values, const struct pl_machine *machine,

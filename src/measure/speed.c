@@ -158,8 +158,9 @@ static struct pl_rate pl_speed_load(const struct pl_forecast *f, const struct pl
     };
 }
 
-int pl_forecast_speed(struct pl_forecast *f, const struct pl_llamacpp_host *host,
-                      struct pl_rate bandwidth, struct pl_ledger *ledger, struct pl_err *err)
+int pl_forecast_speed(struct pl_forecast *f, const struct pl_model *model,
+                      const struct pl_llamacpp_host *host, struct pl_rate bandwidth,
+                      struct pl_ledger *ledger, uint64_t prompt, struct pl_err *err)
 {
     struct pl_speed_machine in;
     double draft = 0;
@@ -169,8 +170,8 @@ int pl_forecast_speed(struct pl_forecast *f, const struct pl_llamacpp_host *host
         draft += pl_known(q) ? (double)q.likely : 0;
     }
     in.draft_bytes = draft;
-    int rc = pl_llamacpp_speed(f->model, &f->settings, host, &f->resolved, &in, PL_SPEED_PROMPT,
-                               &f->speed, err);
+    int rc =
+        pl_llamacpp_speed(model, &f->settings, host, &f->resolved, &in, prompt, &f->speed, err);
     if (rc < 0)
         return rc;
     f->speed.load = pl_speed_load(f, &in);

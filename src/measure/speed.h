@@ -15,10 +15,12 @@ void pl_forecast_speed_machine(const struct pl_machine *m, const struct pl_used_
                                const struct pl_resolved *r, struct pl_rate bandwidth,
                                struct pl_ledger *ledger, struct pl_speed_machine *ret);
 
-/* Fills f->speed, f->prefill and f->decode; f is complete otherwise. host as its footprint was made
- * with. What is not known stays unknown with a reason. */
-int pl_forecast_speed(struct pl_forecast *f, const struct pl_llamacpp_host *host,
-                      struct pl_rate bandwidth, struct pl_ledger *ledger, struct pl_err *err);
+/* Fills f->speed, f->prefill and f->decode for a prompt of so many tokens; f is complete otherwise.
+ * model: as the engine reads it (with --override-kv). host as its footprint was made with. What is
+ * not known stays unknown with a reason. */
+int pl_forecast_speed(struct pl_forecast *f, const struct pl_model *model,
+                      const struct pl_llamacpp_host *host, struct pl_rate bandwidth,
+                      struct pl_ledger *ledger, uint64_t prompt, struct pl_err *err);
 
 /* Every figure of f->speed unknown for this reason (static). */
 void pl_forecast_no_speed(struct pl_forecast *f, const char *why);

@@ -79,8 +79,10 @@ static void pl_trial_describe(struct pl_trial *t)
     (void)PL_FMT(r->arch, "%s", f->model->arch);
     (void)PL_FMT(r->flags, "%s", f->flags);
     r->ghost = t->o->loaded->ghost;
-    if (r->ghost && t->o->fill != NULL)
-        (void)PL_FMT(r->fill, "%s", t->o->fill);
+    if (r->ghost) /* a ghost that was named as a file says itself what it is filled with */
+        (void)PL_FMT(r->fill, "%s",
+                     pl_model_str(t->o->loaded, "plimsoll.ghost_fill",
+                                  t->o->fill != NULL ? t->o->fill : ""));
     if (t->o->devices != NULL && t->o->devices->n > 0)
         pl_trial_driver(f->machine, r);
     r->parameters = pl_model_parameters(f->model);

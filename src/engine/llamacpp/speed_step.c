@@ -84,17 +84,33 @@ static double pl_speed_touched(double used, double all, double tokens)
     return 1 - pow(1 - used / all, tokens);
 }
 
+/* Operations of the probe that one of the tensor's takes on the host, with so many rows for each of
+ * its matrices: the first row waits for the weights, the others find them in the cache. The
+ * repacked layout multiplies the rows of an expert one by one (repack.cpp, forward_mul_mat_id: gemv
+ * alone), like the plain one's dot products. */
+static double pl_speed_host_cost(const struct pl_speed_graph *g, const struct pl_tensor *t,
+                                 bool routed, double rows, bool *ret_int8)
+{
+    bool repacked =
+        pl_place_repack(g->place, t) && pl_repack_matrix(t, g->host->cpu) == PL_REPACK_YES;
+    const struct pl_speed_kernel *k = pl_speed_kernel(t->type, repacked);
+    double many = k->prefill, alone = pl_speed_kernel(t->type, false)->prefill;
+    if (repacked && routed && alone > many && alone < k->decode)
+        many = alone;
+    *ret_int8 = pl_streq(k->probe, "int8");
+    return many + (k->decode - many) / (rows > 1 ? rows : 1);
+}
+
 static void pl_speed_host_product(const struct pl_speed_graph *g, const struct pl_tensor *t,
-                                  double bytes, double ops, double tokens,
+                                  double bytes, double ops, bool routed, double rows,
                                   struct pl_speed_step *ret)
 {
     const struct pl_speed_host *h = g->host;
-    bool repacked = pl_place_repack(g->place, t) && pl_repack_matrix(t, h->cpu) == PL_REPACK_YES;
-    const struct pl_speed_kernel *k = pl_speed_kernel(t->type, repacked);
-    double rate = pl_streq(k->probe, "int8") ? h->int8.likely : h->fma.likely;
-    double reading = h->bandwidth.likely > 0 ? bytes / h->bandwidth.likely : 0, computing = 0;
-    if (rate > 0)
-        computing = ops / rate * (k->prefill + (k->decode - k->prefill) / tokens);
+    bool int8 = false;
+    double cost = pl_speed_host_cost(g, t, routed, rows, &int8);
+    double rate = int8 ? h->int8.likely : h->fma.likely;
+    double reading = h->bandwidth.likely > 0 ? bytes / h->bandwidth.likely : 0;
+    double computing = rate > 0 ? ops / rate * cost : 0;
     ret->host_bytes_seconds += reading;
     ret->host_ops_seconds += computing;
     ret->host_seconds += reading > computing ? reading : computing;
@@ -114,8 +130,11 @@ static void pl_speed_tensor(const struct pl_speed_graph *g, const struct pl_tens
     for (int i = 0; i < PL_TENSOR_DIMS_MAX; i++)
         weights *= (double)t->ne[i];
     double rows = output ? slots : tokens; /* logits of the last token of each slot alone */
+    double each = rows;                    /* of them for one matrix */
     if (routed) {
-        bytes *= pl_speed_touched((double)used, (double)all, tokens);
+        double touched = pl_speed_touched((double)used, (double)all, tokens);
+        each *= (double)used / (double)all / touched;
+        bytes *= touched;
         weights *= (double)used / (double)all;
         ret->place[place].experts = true;
     }
@@ -129,7 +148,7 @@ static void pl_speed_tensor(const struct pl_speed_graph *g, const struct pl_tens
     ret->place[place].bytes += bytes;
     ret->place[place].ops += ops;
     if (place == PL_PLACE_HOST)
-        pl_speed_host_product(g, t, bytes, ops, rows, ret);
+        pl_speed_host_product(g, t, bytes, ops, routed, each, ret);
 }
 
 double pl_speed_cache_bytes(const struct pl_speed_graph *g, uint8_t place, double depth)
