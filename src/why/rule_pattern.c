@@ -12,7 +12,7 @@ static const struct {
     [PL_KIND_INT] = {"int",     "([0-9]+)",                                       1},
     [PL_KIND_HEX] = {"hex",     "0x([0-9a-fA-F]+)",                               1},
     [PL_KIND_SIZE] = {"size",    "([0-9]+(\\.[0-9]+)?) ?(bytes?|[KMGTP]i?B|kB|B)", 3},
-    [PL_KIND_SHORT] = {"short",   "([0-9]+(\\.[0-9]+)?)([KMGT])",                   3},
+    [PL_KIND_SHORT] = {"short",   "([0-9]+(\\.[0-9]+)?)([KMGT]i?)",                 3},
     [PL_KIND_MIB] = {"mib",     "([0-9]+(\\.[0-9]+)?)",                           2},
     [PL_KIND_GIB] = {"gib",     "([0-9]+(\\.[0-9]+)?)",                           2},
     [PL_KIND_PAGES] = {"pages",   "([0-9]+)",                                       1},

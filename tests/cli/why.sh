@@ -71,6 +71,24 @@ printf "srv load: loading model 'http://127.0.0.1:1/x.gguf'\n%s\n" "$cuda" >"$T/
 why_json "$T/address.log"
 is "an address in a log is not asked" "$status $(field '.objects | length')" "0 0"
 
+# words of others, as they say them
+printf 'The node was low on resource: memory. Threshold quantity: 100Mi, available: 53028Ki. Container llm was using 12Gi, request is 8Gi, has larger consumption of memory. \n' >"$T/evicted"
+why_json "$T/evicted"
+is "an evicted pod" "$(field '[.engine, .class] | join(" ")')" "kubernetes userspace_killer"
+is "an evicted pod: its numbers, in Ki and Gi" "$(field '[.numbers.free.bytes, .numbers.process_in_use.bytes] | join(" ")')" "$((53028 * 1024)) $((12 << 30))"
+printf 'Process finished with exit code 137 (interrupted by signal 9:SIGKILL)\n' >"$T/ide"
+why_json "$T/ide"
+is "137 alone names no container" "$(field '[.engine, .class, .platform] | map(. // "-") | join(" ")')" "- killed -"
+printf 'web-1 exited with code 137\n' >"$T/composed"
+why_json "$T/composed"
+is "137 of a container" "$(field '[.engine, .class] | join(" ")')" "docker killed"
+printf 'InternalError: Check failed: (__e == VK_SUCCESS) is false: Vulkan Error, code=-2: VK_ERROR_OUT_OF_DEVICE_MEMORY\n' >"$T/vk"
+why_json "$T/vk"
+is "Vulkan by its own word" "$(field .backend)" vulkan
+printf 'time=2026-03-25T09:28:05.821+08:00 level=WARN source=server.go:1044 msg="model request too large for system" requested="338.1 GiB" available="337.2 GiB" total="377.2 GiB" free="328.0 GiB" swap="9.2 GiB"\n' >"$T/large"
+why_json "$T/large"
+is "ollama: what it counted" "$(field '[.numbers.requested.bytes, .numbers.free.bytes, .numbers.total.bytes] | map(. / 107374182.4 | round / 10) | join(" ")')" "338.1 337.2 377.2"
+
 # bounds
 head -c 200000000 /dev/zero | tr '\0' 'A' >"$T/long"
 printf '\n%s\n' "$oom" >>"$T/long"
