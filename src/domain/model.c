@@ -35,7 +35,7 @@ const struct pl_kv *pl_model_arch_kv(const struct pl_model *m, const char *suffi
     return NULL;
 }
 
-static bool pl_kv_is_int(enum pl_kv_type t)
+enum pl_kv_class pl_kv_class(enum pl_kv_type t)
 {
     switch (t) {
     case PL_KV_U8:
@@ -46,16 +46,19 @@ static bool pl_kv_is_int(enum pl_kv_type t)
     case PL_KV_I32:
     case PL_KV_U64:
     case PL_KV_I64:
+        return PL_KV_WHOLE;
     case PL_KV_BOOL:
-        return true;
+        return PL_KV_TRUTH;
     case PL_KV_F32:
     case PL_KV_F64:
+        return PL_KV_REAL;
     case PL_KV_STR:
+        return PL_KV_TEXT;
     case PL_KV_ARRAY:
     case PL_KV_TYPES:
         break;
     }
-    return false;
+    return PL_KV_OTHER;
 }
 
 uint64_t pl_model_layer_u64(const struct pl_model *m, const char *suffix, uint64_t layer,
@@ -69,7 +72,7 @@ uint64_t pl_model_layer_u64(const struct pl_model *m, const char *suffix, uint64
         if (kv->ints == NULL || layer >= kv->count)
             return absent;
         v = kv->ints[layer];
-    } else if (pl_kv_is_int(kv->type)) {
+    } else if (pl_kv_class(kv->type) == PL_KV_WHOLE || kv->type == PL_KV_BOOL) {
         v = (int64_t)kv->u;
     }
     return v < 0 ? absent : (uint64_t)v;
@@ -140,7 +143,7 @@ static const struct pl_file_type pl_file_types[] = {
 const struct pl_file_type *pl_model_file_type_of(const struct pl_model *m)
 {
     const struct pl_kv *kv = pl_model_kv(m, "general.file_type");
-    if (kv == NULL || !pl_kv_is_int(kv->type))
+    if (kv == NULL || (pl_kv_class(kv->type) != PL_KV_WHOLE && kv->type != PL_KV_BOOL))
         return NULL;
     for (size_t i = 0; i < sizeof(pl_file_types) / sizeof(pl_file_types[0]); i++) {
         if (pl_file_types[i].id == kv->u)

@@ -30,6 +30,10 @@ enum pl_kv_type {
     PL_KV_TYPES,
 };
 
+/* What a value is, whatever its width. */
+enum pl_kv_class { PL_KV_OTHER = 0, PL_KV_WHOLE, PL_KV_REAL, PL_KV_TRUTH, PL_KV_TEXT };
+enum pl_kv_class pl_kv_class(enum pl_kv_type t);
+
 struct pl_kv {
     const char *key;      /* NUL-ended */
     enum pl_kv_type type; /* PL_KV_ARRAY: see element */

@@ -147,7 +147,7 @@ uint64_t pl_b_key(const struct pl_build *b, const char *key, uint64_t absent)
 double pl_b_real(const struct pl_build *b, const char *key, double absent)
 {
     const struct pl_kv *kv = pl_model_arch_kv(b->m, key);
-    return kv != NULL && (kv->type == PL_KV_F32 || kv->type == PL_KV_F64) ? kv->f : absent;
+    return kv != NULL && pl_kv_class(kv->type) == PL_KV_REAL ? kv->f : absent;
 }
 
 const struct pl_layer *pl_b_layer(const struct pl_build *b)

@@ -10,34 +10,6 @@
 
 #define PL_OVERRIDE_TEXT_MAX 128 /* of a key, of a value: the engine's own limits */
 
-enum pl_value { PL_VALUE_NONE = 0, PL_VALUE_INT, PL_VALUE_FLOAT, PL_VALUE_BOOL, PL_VALUE_TEXT };
-
-static enum pl_value pl_value_of(enum pl_kv_type type)
-{
-    switch (type) {
-    case PL_KV_U8:
-    case PL_KV_I8:
-    case PL_KV_U16:
-    case PL_KV_I16:
-    case PL_KV_U32:
-    case PL_KV_I32:
-    case PL_KV_U64:
-    case PL_KV_I64:
-        return PL_VALUE_INT;
-    case PL_KV_F32:
-    case PL_KV_F64:
-        return PL_VALUE_FLOAT;
-    case PL_KV_BOOL:
-        return PL_VALUE_BOOL;
-    case PL_KV_STR:
-        return PL_VALUE_TEXT;
-    case PL_KV_ARRAY:
-    case PL_KV_TYPES:
-        break;
-    }
-    return PL_VALUE_NONE;
-}
-
 /* "int:5", "float:0.5", "bool:true", "str:word" */
 static bool pl_override_value(const char *text, struct pl_arena *a, struct pl_kv *ret)
 {
@@ -95,7 +67,7 @@ static int pl_override_one(struct pl_model *m, uint64_t had, const char *text, s
         if (!pl_streq(m->kv[i].key, kv.key))
             continue;
         /* the file's, of the same type and not replaced yet */
-        if (i < had && !m->kv[i].added && pl_value_of(m->kv[i].type) == pl_value_of(kv.type))
+        if (i < had && !m->kv[i].added && pl_kv_class(m->kv[i].type) == pl_kv_class(kv.type))
             m->kv[i] = kv;
         return 0;
     }
