@@ -5,6 +5,7 @@
 # ghost is estimated as its original. Over every architecture's file of the engine's own test: each
 # fourth, or all with PLIMSOLL_FULL=1.
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/projected.sh"
 
 engine test-llama-archs >/dev/null || skip_all "the engines folder has no test-llama-archs"
 mkdir "$T/archs"
@@ -27,6 +28,28 @@ falls='def amount: .pools[0] | {kv: .parts.kv.bytes, recurrent: .parts.recurrent
     map(select(. != null) | amount) as $a | [range(1; $a | length) as $i | $a[$i] as $now |
         $a[$i - 1] | to_entries[] | select(.value != null and $now[.key] != null and
         .value > $now[.key]) | "step \($i): \(.key) \(.value) > \($now[.key])"] | join("; ")'
+# What never takes less; where our compute does, the engine's own must at that very step: attention to
+# chosen blocks, for one, makes a mask for each slot's tokens of a batch, which are fewer as slots are more.
+never_less() { # NAME FILE LADDER "SETTINGS"...
+    local name=$1 file=$2 fell step before after left=""
+    fell=$(jq -r "$falls" "$3")
+    shift 3
+    local settings=("$@")
+    while IFS= read -r one; do
+        step=${one#step }
+        step=${step%%:*}
+        # shellcheck disable=SC2086 # settings are words
+        before=$(projected "$file" ${settings[step - 1]}) after=$(projected "$file" ${settings[step]})
+        case $one in
+        *": compute "*)
+            [ -n "$after" ] && [ "${after##* }" -lt "${before##* }" ] &&
+                diag "$name: $one; the engine: ${before##* } MiB, then ${after##* }" && continue
+            ;;
+        esac
+        left="$left $one;"
+    done < <(sed 's/; /\n/g' <<<"$fell" | grep .)
+    is "$name" "$left" ""
+}
 # Pools whose parts are not their total
 sums='[.[] | select(. != null) | .pools[] | ([.parts | to_entries[] | select(.key != "prompt_cache") |
     .value.bytes] | if any(. == null) then null else add end) as $sum |
@@ -36,19 +59,19 @@ moved='[.[] | select(. != null) | [.pools[].parts | .weights.bytes + .repack.byt
     .recurrent.bytes] | add] | unique | .[0] as $least | ($least + 256 * $tensors) as $most |
     map(select(. > $most and (. < $least + $embd or . > $most + $embd))) | map(tostring) | join(" ")'
 
+contexts=("-c 4096 -np 1" "-c 16384 -np 1" "-c 65536 -np 1" "-c 262144 -np 1")
+slots=("-c 8192 -np 1" "-c 16384 -np 2" "-c 32768 -np 4" "-c 131072 -np 16")
+batches=("-c 8192 -np 1 -ub 32" "-c 8192 -np 1 -ub 128" "-c 8192 -np 1 -ub 512" "-c 8192 -np 1 -ub 2048")
+
 properties() { # FILE
     local file=$1 name blocks embd tensors
     name=$(basename "$file" .gguf)
-    ladder "$file" "-c 4096 -np 1" "-c 16384 -np 1" "-c 65536 -np 1" "-c 262144 -np 1" >"$T/context"
-    ladder "$file" "-c 8192 -np 1" "-c 16384 -np 2" "-c 32768 -np 4" "-c 131072 -np 16" >"$T/slots"
-    ladder "$file" "-c 8192 -np 1 -ub 32" "-c 8192 -np 1 -ub 128" "-c 8192 -np 1 -ub 512" \
-        "-c 8192 -np 1 -ub 2048" >"$T/batch"
-    is "$name: more context never takes less" "$(jq -r "$falls" "$T/context")" ""
-    case $name in # its graph reserves for blocks of a slot: fewer of them as slots are more
-    minimax-m3-moe) skip "$name: more slots never take less" "its blocks are fewer as slots are more" ;;
-    *) is "$name: more slots never take less" "$(jq -r "$falls" "$T/slots")" "" ;;
-    esac
-    is "$name: a larger batch never takes less" "$(jq -r "$falls" "$T/batch")" ""
+    ladder "$file" "${contexts[@]}" >"$T/context"
+    ladder "$file" "${slots[@]}" >"$T/slots"
+    ladder "$file" "${batches[@]}" >"$T/batch"
+    never_less "$name: more context never takes less" "$file" "$T/context" "${contexts[@]}"
+    never_less "$name: more slots never take less" "$file" "$T/slots" "${slots[@]}"
+    never_less "$name: a larger batch never takes less" "$file" "$T/batch" "${batches[@]}"
     blocks=$("$PLIMSOLL" inspect "$file" | awk '$1 == "blocks" { print $2 }')
     ladder "$file" "-c 8192 -np 2 -nr -ngl 0 --device rtx4090" "-c 8192 -np 2 -nr -ngl 1 --device rtx4090" \
         "-c 8192 -np 2 -nr -ngl $((blocks / 2)) --device rtx4090" \
