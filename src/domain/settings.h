@@ -67,6 +67,7 @@ struct pl_draft_settings {
     uint64_t n_ubatch;                                       /* 0 = as the model's */
     uint64_t ngram_mod, ngram_simple, ngram_map, ngram_map4; /* tokens each kind drafts at once */
     const char *lookup_static, *lookup_dynamic;              /* files of ngram-cache; or NULL */
+    bool reads; /* these settings are of such a draft: it reads its target's hidden states */
 };
 
 struct pl_settings {
@@ -100,6 +101,7 @@ struct pl_settings {
     uint64_t n_ctx_slot_max;      /* --kv-unified-per-slot; 0 = unset */
     bool cache_idle_slots;
     bool embedding, rerank;
+    bool backend_sampling; /* tokens are chosen where the output layer is */
     enum pl_pooling pooling;
     enum pl_tri lazy; /* rows of large embeddings read on demand */
     struct pl_draft_settings draft;
@@ -125,6 +127,7 @@ struct pl_resolved {
     uint64_t n_outputs;      /* rows of logits a batch may ask for */
     uint64_t n_rollback;     /* rows of recurrent state kept beside each slot's own */
     bool embedding;          /* serves embeddings or ranks: every token of a batch is an output */
+    bool sampling;           /* tokens are chosen in the graph */
     enum pl_pooling pooling; /* never auto */
     uint32_t type_k, type_v;
     bool flash_attn;

@@ -47,6 +47,7 @@ static struct pl_settings pl_draft_settings_of(const struct pl_forecast *f)
     s.fit = false;
     s.override_kv.n = 0;
     s.draft = (struct pl_draft_settings){.n_gpu_layers = -1, .type_k = 1, .type_v = 1};
+    s.backend_sampling = false;
     memset(&s.lora, 0, sizeof(s.lora));
     memset(&s.lora_scaled, 0, sizeof(s.lora_scaled));
     memset(&s.control, 0, sizeof(s.control));
@@ -136,6 +137,58 @@ static bool pl_draft_alike(const struct pl_model *a, const struct pl_model *b)
     return (n > k ? n - k : k - n) <= PL_VOCAB_DIFFERENCE_MAX;
 }
 
+/* What a draft that reads hidden states keeps beside: common/speculative.cpp,
+ * common_speculative_impl_draft_eagle3 and _dflash; src/llama-context.cpp, encode and
+ * output_reserve. Every token of a prompt passes its encoder, whose batch is given rows of logits,
+ * probabilities and candidates that nothing reads (--spec-draft-backend-sampling); the target
+ * copies out what goes into the layers that are read. */
+static void pl_draft_reads(struct pl_forecast *f, const struct pl_model *m,
+                           const struct pl_resolved *r, struct pl_pool_footprint *host)
+{
+    const struct pl_kv *layers = pl_model_arch_kv(m, "target_layers");
+    uint64_t n = layers != NULL && layers->type == PL_KV_ARRAY ? layers->count : 1;
+    uint64_t width = pl_model_arch_u64(f->model, "embedding_length", 0);
+    uint64_t own = pl_model_arch_u64(m, "embedding_length", 0), words = pl_llamacpp_vocab(m);
+    uint64_t row = pl_mul_sat(pl_add_sat(words, own), 4);
+    uint64_t sampled = pl_mul_sat(pl_add_sat(pl_mul_sat(words, 3), 1), 4);
+    uint64_t all = pl_mul_sat(pl_add_sat(row, sampled), r->n_ubatch);
+    host->part[PL_PART_OUTPUT] =
+        pl_between(pl_mul_sat(pl_mul_sat(words, 4), r->n_seq), all, all, PL_SOURCE_DERIVED,
+                   "rows of logits for every token of a batch");
+    uint64_t read = pl_mul_sat(pl_mul_sat(n, width), 4), batch = f->resolved.n_batch;
+    pl_extra_add(&f->footprint.pool[0], PL_PART_OUTPUT,
+                 pl_exact(pl_mul_sat(read, batch), PL_SOURCE_DERIVED,
+                          "rows of logits, and what goes into the layers that the draft reads"),
+                 pl_none());
+    uint64_t beside = pl_mul_sat(pl_add_sat(read, pl_mul_sat(own, 12)), batch);
+    pl_extra_add(&f->footprint.pool[0], PL_PART_DRAFT,
+                 pl_between(0, beside / 2, beside, PL_SOURCE_DERIVED,
+                            "hidden states on their way to the draft"),
+                 pl_none());
+    for (uint32_t i = 0; i < f->footprint.n_pool; i++) /* kept until the graph ends */
+        pl_extra_add(&f->footprint.pool[i], PL_PART_COMPUTE,
+                     pl_between(0, 0, pl_mul_sat(read, f->resolved.n_ubatch), PL_SOURCE_DERIVED,
+                                f->footprint.pool[i].part[PL_PART_COMPUTE].why),
+                     pl_none());
+}
+
+/* Is a file what reads hidden states? -EINVAL (exit 2) where it is not and the engine ends: eagle3
+ * alone goes on without it. */
+static int pl_draft_reader(const struct pl_speculation *how, const struct pl_model *m, bool *ret,
+                           struct pl_err *err)
+{
+    const struct pl_arch *a = pl_arch(m->arch);
+    *ret = a != NULL && a->memory == PL_MEMORY_DRAFT;
+    if (*ret || !how->block)
+        return 0;
+    (void)pl_fail(
+        err, -EINVAL,
+        "--spec-type: the draft's architecture '%.40s' reads no hidden states: the engine "
+        "aborts",
+        m->arch);
+    return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+}
+
 static int pl_draft_model(struct pl_forecast *f, const struct pl_speculation *how,
                           const struct pl_llamacpp_host *host, struct pl_err *err)
 {
@@ -146,12 +199,19 @@ static int pl_draft_model(struct pl_forecast *f, const struct pl_speculation *ho
     if (rc == 0)
         rc = pl_model_open(f->settings.draft.model, &m, err);
     struct pl_settings s = pl_draft_settings_of(f);
+    bool reads = false;
     if (how->mtp)
         s.draft.types = "draft-mtp"; /* its layers beyond the trunk are loaded too */
+    if (rc == 0 && how->reader)
+        rc = pl_draft_reader(how, m, &reads, err);
+    s.draft.reads = s.backend_sampling = reads; /* --spec-draft-backend-sampling: on */
     if (rc == 0)
         rc = pl_llamacpp_footprint(m, &s, host, draft, &r, err);
     if (rc == 0) {
-        bool kept = how->any && (!how->simple || pl_draft_alike(f->model, m));
+        bool kept =
+            how->any && (!how->simple || pl_draft_alike(f->model, m)) && how->reader == reads;
+        if (reads)
+            pl_draft_reads(f, m, &r, &draft->pool[0]);
         pl_draft_merge(f, draft, how->mtp, kept);
         if (how->mtp)
             rc = pl_draft_mtp(f, m, &s, r.n_gpu_layers, host, err);
@@ -168,13 +228,7 @@ static int pl_draft_refused(const struct pl_speculation *how, bool model, struct
         (void)pl_hint(err, "give one with --model-draft");
         return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
     }
-    if (!how->reader || !model)
-        return 0;
-    (void)pl_fail(err, -ENOTSUP,
-                  "cannot tell: drafts that read the model's hidden states (eagle3, dflash, "
-                  "dspark) are not predicted yet");
-    (void)pl_hint(err, "leave --spec-type out for an estimate without it");
-    return pl_exit_as(err, -ENOTSUP, PL_EXIT_CANNOT_TELL);
+    return 0;
 }
 
 /* A file of n-grams as ngram-cache holds it: 20 bytes of an n-gram and 8 of each token that

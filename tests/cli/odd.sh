@@ -100,4 +100,10 @@ if command -v jq >/dev/null; then
 else
     skip "settings as resolved" "jq is not installed"
 fi
+# heads of no width, where heads are shared out: no division by them
+printf 'set gpt-oss.attention.%s 0\n' key_length value_length >"$T/edit"
+run "$PLIMSOLL" ghost gpt-oss-20b --edit "$T/edit" -o "$T/flat.gguf"
+is "a model whose heads have no width: its ghost" "$status" 0
+run "$PLIMSOLL" estimate "$T/flat.gguf" -sm tensor -ngl 99 -c 4096 --device rtx3090,rtx3090
+ok "... is answered with -sm tensor: exit $status" test "$status" -le 3
 done_testing

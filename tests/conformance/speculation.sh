@@ -135,12 +135,67 @@ for s in "q.gguf draft-simple kept" "q.gguf none gone" "other.gguf draft-simple 
     fi
 done
 
+# ---- a draft that reads the hidden states of three layers, with a vocabulary of its own or its target's
+eagle() { # OWN-TABLE WORDS: $T/e.gguf
+    {
+        echo "set general.architecture eagle3"
+        "$PLIMSOLL" inspect -k "$T/other.gguf" | awk '$1 ~ /^llama\./ && $2 ~ /^[0-9.e+-]+$/ {
+            k = substr($1, 7); if (k ~ /freq_base|epsilon/ && $2 ~ /^[0-9]+$/) $2 = $2 ".0"
+            print "set eagle3." k, $2 }'
+        for i in $(seq 1 29); do echo "drop blk.$i."; done
+        echo "copy blk.0.attn_norm. blk.0.attn_norm_2."
+        for t in "q 576" "k 192" "v 192"; do echo "shape blk.0.attn_${t% *}.weight 1152 ${t#* }"; done
+        printf '%s\n' "copy blk.0.ffn_up.weight fc.weight" "shape fc.weight 1728 576" \
+            "copy token_embd.weight output.weight" "shape output.weight 576 $2"
+        if [ "$2" -lt 49152 ]; then
+            printf '%s\n' "copy output_norm.weight d2t" "shape d2t $2" "type d2t i64"
+        fi
+        [ "$1" = own ] || echo "drop token_embd.weight"
+        printf 'set eagle3.%s\n' "block_count 1" "target_layers 2,15,27" "target_hidden_size 576"
+    } >"$T/edit"
+    run "$PLIMSOLL" ghost "$T/other.gguf" --edit "$T/edit" -o "$T/e.gguf" --force
+    [ "$status" -eq 0 ] || is "a draft of one layer" "$err" ""
+}
+for s in "own 49152 -c 4096 -np 1" "none 32000 -c 4096 -np 2" "none 49152 -c 8192 -np 2 -kvu --spec-draft-n-ubatch 128"; do
+    read -r table words flags <<<"$s"
+    eagle "$table" "$words"
+    # shellcheck disable=SC2086 # settings are words
+    serve "$T/other.gguf" $flags -md "$T/e.gguf" --spec-type draft-eagle3
+    # shellcheck disable=SC2086
+    estimate "$T/other.gguf" $flags -md "$T/e.gguf" --spec-type draft-eagle3
+    # its samplers are part of its graph once it is asked to draft: reserved a second time
+    theirs=$(sed -nE '/loading draft model/,$p' "$T/log" | sed -nE 's/.*(model|KV|output|compute) buffer size = *([0-9.]+).*/\1 \2/p' |
+        awk '{ part[$1] = $2 } END { print part["model"] + part["KV"] + part["output"] + part["compute"] }')
+    inside "draft-eagle3, $s: its buffers as it starts" draft "$theirs"
+    inside "... compute of the model" compute "$(buffers model compute)"
+    ok "... and a prompt gives every token of its batch a row of logits" \
+        jq -e --argjson s "$theirs" '.pools[0].parts.draft.high / 1048576 > $s + 60' <<<"$out"
+done
+
+serve "$T/q.gguf" -c 2048 -np 1 -md "$T/other.gguf" --spec-type draft-eagle3
+estimate "$T/q.gguf" -c 2048 -np 1 -md "$T/other.gguf" --spec-type draft-eagle3
+is "draft-eagle3 with a draft that reads nothing: let go by both" \
+    "$(jq '.pools[0].parts.draft.bytes' <<<"$out") $(grep -c 'failed to initialize speculative' "$T/log")" "0 1"
+serve "$T/q.gguf" -c 2048 -np 1 -md "$T/other.gguf" --spec-type draft-dflash
+estimate "$T/q.gguf" -c 2048 -np 1 -md "$T/other.gguf" --spec-type draft-dflash
+is "... draft-dflash ends the engine: exit 2" "$status $(grep -c 'GGML_ASSERT(target_layer_ids_n' "$T/log")" "2 1"
+
+# ---- tokens chosen where the output layer is: rows beside the logits
+for s in "-np 1 -c 4096" "-np 4 -c 8192 -no-kvu"; do
+    # shellcheck disable=SC2086 # settings are words
+    serve "$T/other.gguf" $s -bs
+    # shellcheck disable=SC2086
+    estimate "$T/other.gguf" $s -bs
+    is "-bs $s: rows" "$(mib .pools[0].parts.output.bytes)" "$(buffers model output)"
+    inside "... compute" compute "$(buffers model compute)"
+done
+
 # ---- refusals
 run "$PLIMSOLL" estimate "$T/q.gguf" --spec-type draft-fast
 is "a kind that is none: exit 2" "$status" 2
 like "... named" "$err" "draft-fast"
 run "$PLIMSOLL" estimate "$T/q.gguf" --spec-type draft-simple
 is "draft-simple without a draft model: exit 2" "$status" 2
-run "$PLIMSOLL" estimate "$T/q.gguf" --spec-type draft-eagle3 -md "$T/other.gguf"
-is "a draft that reads hidden states is not predicted: exit 3" "$status" 3
+run "$PLIMSOLL" estimate "$T/e.gguf"
+is "a draft that reads hidden states, by itself: exit 3" "$status" 3
 done_testing

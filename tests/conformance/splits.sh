@@ -39,7 +39,7 @@ serve() {
 
 # MiB with two decimals: ours lies within half a hundredth
 check() { # N MODEL SETTINGS...
-    local n=$1 name weights kv ours
+    local n=$1 name weights kv rs ours
     name="$(basename "$2" .gguf) on $n: ${*:3}"
     serve "$@"
     run "$PLIMSOLL" estimate "$2" -nr -fa on -fit off -M "$T/machine$n.json" --json "${@:3}"
@@ -49,6 +49,7 @@ check() { # N MODEL SETTINGS...
     fi
     weights=$(sed -n 's/.*Meta() model buffer size = *\([0-9.]*\) MiB.*/\1/p' "$T/log" | head -n 1)
     kv=$(sed -n 's/.*Meta() KV buffer size = *\([0-9.]*\) MiB.*/\1/p' "$T/log" | awk '{s += $1} END {print s + 0}')
+    rs=$(sed -n 's/.*Meta() RS buffer size = *\([0-9.]*\) MiB.*/\1/p' "$T/log" | awk '{s += $1} END {print s + 0}')
     if [ -z "$weights" ]; then
         skip "$name" "the engine gives no answer: $(grep -m1 -oE ' E .*|GGML_ASSERT.*' "$T/log" | cut -c1-90)"
         return
@@ -57,10 +58,10 @@ check() { # N MODEL SETTINGS...
         skip "$name" "not predicted: $err"
         return
     fi
-    ours=$(jq -r '[.pools[1:][].parts] | "\(map(.weights.bytes) | max / 1048576) \(map(.kv.bytes) | max / 1048576)"' <<<"$out")
-    ok "$name: weights and caches $ours MiB, the engine's $weights $kv" \
-        awk -v o="$ours" -v w="$weights" -v k="$kv" 'BEGIN { split(o, a, " ")
-            exit !(a[1] - w < 0.012 && w - a[1] < 0.012 && a[2] - k < 0.012 && k - a[2] < 0.012) }'
+    ours=$(jq -r '[.pools[1:][].parts] | "\(map(.weights.bytes) | max / 1048576) \(map(.kv.bytes) | max / 1048576) \(map(.recurrent.bytes) | max / 1048576)"' <<<"$out")
+    ok "$name: weights, caches and states $ours MiB, the engine's $weights $kv $rs" \
+        awk -v o="$ours" -v w="$weights" -v k="$kv" -v r="$rs" 'function off(x, y) { return x - y >= 0.012 || y - x >= 0.012 }
+            BEGIN { split(o, a, " "); exit off(a[1], w) || off(a[2], k) || off(a[3], r) }'
     name="... compute inside"
     ok "$name" jq -e --argjson c "$(sed -n 's/.*Meta() compute buffer size = *\([0-9.]*\) MiB.*/\1/p' "$T/log" | head -n 1)" \
         '.pools[1].parts.compute | .low / 1048576 <= $c and $c <= .high / 1048576 + 0.01' <<<"$out"
@@ -68,12 +69,17 @@ check() { # N MODEL SETTINGS...
 
 mkdir "$T/archs"
 engine_run test-llama-archs -o "$T/archs" >"$T/archs.log" 2>&1
-sample="llama-dense qwen3-dense gemma3-dense gpt-oss-moe glm4moe-moe gptneox-dense mpt-dense"
+sample="llama-dense qwen3-dense gemma3-dense gpt-oss-moe glm4moe-moe gptneox-dense mpt-dense
+    qwen35-dense qwen35moe-moe qwen3next-moe" # the last three share states of delta nets too
 every=0 # of the other files; PLIMSOLL_FULL=2 takes each
 [ "${PLIMSOLL_FULL:-0}" -ge 1 ] && every=6
 [ "${PLIMSOLL_FULL:-0}" = 2 ] && every=1
 [ "$every" = 0 ] || sample+=" $(cd "$T/archs" && for f in *.gguf; do echo "${f%.gguf}"; done | awk -v n="$every" 'NR % n == 0')"
 for m in $sample; do check 2 "$T/archs/$m.gguf" -sm tensor -np 1 -ngl 99 -c 65536; done
+for m in qwen35-dense qwen3next-moe; do
+    check 3 "$T/archs/$m.gguf" -sm tensor -np 3 -ngl 99 -c 32768
+    check 2 "$T/archs/$m.gguf" -sm tensor -np 2 -ngl 99 -c 32768 -ts 3,1
+done
 for s in "-ts 3,1" "-ngl 2" "-ctk q8_0 -ctv q8_0"; do
     # shellcheck disable=SC2086 # settings are words
     check 2 "$T/archs/llama-dense.gguf" -sm tensor -np 2 -ngl 99 -c 32768 $s

@@ -99,6 +99,16 @@ enum pl_indexer {
     PL_INDEXER_RATIO,     /* those with compress ratio 4 */
 };
 
+/* -sm tensor: src/llama-arch.cpp, llm_arch_supports_sm_tensor; src/llama-model.cpp,
+ * get_split_segments. */
+enum pl_sharing {
+    PL_SHARING_REFUSED = 0, /* the engine refuses it */
+    PL_SHARING_PLAIN,       /* heads and the width of feed-forwards */
+    PL_SHARING_KEYS,        /* ... and the keys and values of a delta net, each as one */
+    PL_SHARING_GROUPS,      /* ... and those values in groups as long as the keys */
+    PL_SHARING_VALUES,      /* values have experts: not known how */
+};
+
 struct pl_arch {
     const char *name;
     enum pl_memory memory;
@@ -126,6 +136,7 @@ struct pl_arch {
     uint32_t rollback;     /* 1: states can go back by drafted tokens: a row for each is kept */
     uint32_t head_first;   /* 1: ... before the embedding itself: twice, where it is not mapped */
     uint32_t lazy;         /* 1: rows of per_layer_token_embd may be read on demand (--lazy-mode) */
+    enum pl_sharing sharing;
     const char *source;
 };
 
@@ -174,7 +185,8 @@ struct pl_net {
     uint64_t d_conv, d_inner, d_state, dt_rank, n_group; /* state space */
     uint64_t head_kda, head_wkv, l_cache;
     uint64_t indexer_n_head, indexer_head, indexer_top_k, indexer_kpool;
-    uint64_t n_hyper; /* hyper connections: residual streams */
+    uint64_t n_hyper;   /* hyper connections: residual streams */
+    uint64_t n_buckets; /* of distances: an encoder whose attention is weighed by them (T5) */
     uint64_t n_cls_out;
     bool causal;
     enum pl_pooling pooling; /* the header's; without one, none */
@@ -188,6 +200,9 @@ struct pl_net {
  * known here; -EBADMSG (exit 2) for a header that contradicts itself or lacks what the engine
  * requires; -ENOMEM. */
 int pl_llamacpp_net(const struct pl_model *m, struct pl_net *ret, struct pl_err *err);
+
+/* The same, also for a draft that runs only beside its target (PL_MEMORY_DRAFT). */
+int pl_llamacpp_net_beside(const struct pl_model *m, struct pl_net *ret, struct pl_err *err);
 
 /* Tokens of the vocabulary; 0 when the header does not say. */
 uint64_t pl_llamacpp_vocab(const struct pl_model *m);

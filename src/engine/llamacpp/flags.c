@@ -137,6 +137,9 @@ static const struct pl_flag pl_flags[] = {
     {{"--pooling"}, "none|mean|cls|last|rank", "LLAMA_ARG_POOLING",
      "how embeddings of tokens become one (default: the model's own)",
      PL_FLAG_WORD, FIELD(pooling), "auto|none|mean|cls|last|rank"},
+    {{"-bs", "--backend-sampling"}, NULL, "LLAMA_ARG_BACKEND_SAMPLING",
+     "tokens are chosen on the device of the output layer",
+     PL_FLAG_YES, FIELD(backend_sampling), NULL},
     /* a second model that drafts */
     {{"-md", "--spec-draft-model", "--model-draft"}, "FILE", "LLAMA_ARG_SPEC_DRAFT_MODEL",
      "draft model for speculative decoding",

@@ -321,6 +321,8 @@ static int pl_footprint_host(const struct pl_model *m, const struct pl_net *net,
     if (place->devices.n > 0)
         pl_footprint_device_pools(
             &(struct pl_device_ask){m, net, s, r, place, placed, host->version_known}, f);
+    else
+        pl_footprint_sampling(net, r, place, f);
     pl_totals(p, r, &w, place->devices.n > 0 ? 0 : idle,
               r->load_mode == PL_LOAD_MMAP ? pl_llamacpp_reclaimable(m, &w) : 0);
     p->largest_allocation = pl_largest(p, r);
@@ -379,14 +381,14 @@ int pl_llamacpp_footprint(const struct pl_model *m, const struct pl_settings *s,
     struct pl_placement place = {0};
     struct pl_placed placed;
     struct pl_resolved r;
-    int rc = pl_llamacpp_net(m, &net, err);
+    int rc = s->draft.reads ? pl_llamacpp_net_beside(m, &net, err) : pl_llamacpp_net(m, &net, err);
     if (rc == 0)
         rc = pl_llamacpp_resolve(s, &net, &r, err);
     *ret = (struct pl_footprint){.n_pool = 1};
     if (rc == 0)
         rc = pl_llamacpp_footprint_place(m, &net, s, host, &r, ret->fitted, &place, err);
     if (rc == 0)
-        rc = pl_footprint_refused(s, &net, &place, err);
+        rc = pl_footprint_refused(m, s, &net, &r, &place, err);
     if (rc == 0) {
         /* in place: its text is pointed to */
         pl_place_sum(&place, m, &net, &r, &placed);

@@ -36,9 +36,11 @@ static uint64_t pl_usual_bytes(const struct pl_net *net, const struct pl_resolve
     total = pl_add_sat(total, pl_mul_sat(cell, r->flash_attn ? 2 : 4 * (heads + 1)));
     if (r->flash_attn && r->type_k == 0) /* caches of f32 are cast layer by layer */
         total = pl_add_sat(total, pl_mul_sat(pl_mul_sat(cache, r->n_ctx_seq), 2 * r->n_stream));
-    return pl_encodes(net)
-               ? total
-               : pl_add_sat(total, pl_mul_sat(pl_mul_sat(net->n_vocab, r->n_outputs), 4));
+    uint64_t outputs = r->n_outputs < rows ? r->n_outputs : rows;
+    if (r->sampling) /* once more, and a row that is always there */
+        outputs = pl_add_sat(pl_mul_sat(outputs, 2), 1);
+    return pl_encodes(net) ? total
+                           : pl_add_sat(total, pl_mul_sat(pl_mul_sat(net->n_vocab, outputs), 4));
 }
 
 /* In tenths of one f32 per cell and token: what choosing cells for sparse attention takes beside,

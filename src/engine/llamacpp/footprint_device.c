@@ -112,7 +112,7 @@ static void pl_device_compute(const struct pl_device_ask *a, struct pl_footprint
 }
 
 /* How far a followed graph may be off. On Mesa's software Vulkan device, 0.7.0, as many buffers
- * were equal as docs/conformance.md counts; the others missed by up to a hundredth, beside
+ * were equal as docs/conformance-devices.md counts; the others missed by up to a hundredth, beside
  * recurrent layers by more. Other backends were never run: they fuse and evaluate in another order.
  */
 static struct pl_quantity pl_device_followed(uint64_t bytes, const struct pl_net *net,
@@ -236,6 +236,7 @@ void pl_footprint_device_pools(const struct pl_device_ask *a, struct pl_footprin
         pl_device_host_runtime(&place->devices.one[0], f->pool[0].part[PL_PART_RUNTIME]);
     if (!pl_device_compute_split(a, f))
         pl_device_compute(a, f);
+    pl_footprint_sampling(a->net, a->r, place, f);
     for (uint32_t i = 0; i < place->devices.n; i++)
         pl_device_totals(&f->pool[i + 1], &place->devices.one[i], placed->largest[i + 1]);
 }

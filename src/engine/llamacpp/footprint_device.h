@@ -7,8 +7,14 @@
 #include "engine/llamacpp/placement.h"
 
 /* What the engine refuses of this model, placed so: -EINVAL (exit 2). */
-int pl_footprint_refused(const struct pl_settings *s, const struct pl_net *net,
+int pl_footprint_refused(const struct pl_model *m, const struct pl_settings *s,
+                         const struct pl_net *net, const struct pl_resolved *r,
                          const struct pl_placement *place, struct pl_err *err);
+
+/* What --backend-sampling adds to the parts of f: rows beside the logits, and the samplers' part of
+ * the graph, where the output layer is. */
+void pl_footprint_sampling(const struct pl_net *net, const struct pl_resolved *r,
+                           const struct pl_placement *place, struct pl_footprint *f);
 
 /* What is served, how and where. */
 struct pl_device_ask {

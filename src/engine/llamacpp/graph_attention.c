@@ -304,14 +304,15 @@ struct pl_qkv pl_b_through_cache(struct pl_build *b, struct pl_qkv c, bool k_onl
     return (struct pl_qkv){c.q, rk, rv};
 }
 
-/* Without a cache, keys and values stand for themselves, padded to whole steps of 256 tokens. */
-static pl_tid pl_b_padded(struct pl_build *b, pl_tid x)
+/* Without a cache, keys and values stand for themselves, padded to whole steps of 256 tokens, and
+ * so is what their scores are weighed by. */
+static pl_tid pl_b_padded(struct pl_build *b, pl_tid x, int dim)
 {
     uint64_t n = b->batch.n_tokens, full = n;
     if (x == 0 || !pl_pad_u64(n, 256, &full))
         return 0;
     struct pl_t p = *pl_net_at(b->g, x);
-    p.ne[2] = full;
+    p.ne[dim] = full;
     return pl_net_op(b->g, PL_OP_PAD, p.type, p.ne, x, 0);
 }
 
@@ -320,6 +321,7 @@ pl_tid pl_b_attention(struct pl_build *b, struct pl_qkv c, const struct pl_atten
     struct pl_net_graph *g = b->g;
     bool swa = b->net->window != PL_WINDOW_NONE && pl_b_layer(b)->windowed;
     pl_tid rot_v = 0;
+    struct pl_attention own = *how;
     if (how->cached && !how->k_only) {
         pl_tid rot_k = pl_b_rotation(b, swa, true);
         rot_v = pl_b_rotation(b, swa, false);
@@ -336,11 +338,12 @@ pl_tid pl_b_attention(struct pl_build *b, struct pl_qkv c, const struct pl_atten
     } else {
         pl_net_expand(g, c.k);
         pl_net_expand(g, c.v);
-        c.k = pl_b_padded(b, c.k);
-        c.v = pl_b_padded(b, c.v);
+        c.k = how->cross ? c.k : pl_b_padded(b, c.k, 2);
+        c.v = how->cross ? c.v : pl_b_padded(b, c.v, 2);
+        own.bias = how->cross ? how->bias : pl_b_padded(b, how->bias, 0);
     }
     pl_tid mask = how->mask != 0 ? how->mask : pl_b_mask(b, how->cached, swa);
-    pl_tid t = pl_b_mha(b, c, how, mask);
+    pl_tid t = pl_b_mha(b, c, &own, mask);
     t = pl_b_rotated(b, t, rot_v);
     return how->project ? pl_b_mm(b, t, how->wo) : t;
 }

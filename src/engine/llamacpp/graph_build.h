@@ -63,9 +63,11 @@ struct pl_build {
     bool in_layer;                /* names of weights belong to layer il */
     /* inputs, made when first used; [1]: of the window's cache */
     pl_tid pos, out_ids, k_idxs[2], v_idxs[2], mask[2], rot_k[2], rot_v[2], state_rows, scale;
+    pl_tid cross_mask;
     pl_tid state_views[2]; /* of state_rows: the batch's slots, the others */
     pl_tid embd;
     bool ended;    /* nothing more is built: see hidden */
+    pl_tid logits; /* the recipe's last */
     pl_tid hidden; /* what the output matrix was applied to; 0: none was */
     struct {
         pl_tid turn, rows, mask; /* inputs */
@@ -148,6 +150,7 @@ struct pl_attention {
     const char *wo; /* name of that */
     pl_tid sinks, v_mla, bias;
     pl_tid mask; /* instead of the usual one */
+    bool cross;  /* keys and values of an encoder, as they are */
 };
 pl_tid pl_b_attention(struct pl_build *b, struct pl_qkv c, const struct pl_attention *how);
 pl_tid pl_b_pos(struct pl_build *b);

@@ -51,6 +51,8 @@ bool pl_graph_build(const struct pl_model *m, const struct pl_net *net, const st
         return false;
     }
     pl_recipe_run(&b, text);
+    if (r->sampling && !g->failed)
+        pl_b_sampling(&b);
     if (r->embedding && !g->failed)
         pl_b_pooling(&b, b.hidden);
     return !g->failed;

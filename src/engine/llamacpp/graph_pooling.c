@@ -67,3 +67,22 @@ void pl_b_pooling(struct pl_build *b, pl_tid x)
     if (dense != x)
         pl_net_expand(b->g, dense);
 }
+
+#define PL_SAMPLED 40u /* --top-k, by default */
+
+void pl_b_sampling(struct pl_build *b)
+{
+    struct pl_net_graph *g = b->g;
+    pl_tid logits = b->logits;
+    if (logits == 0)
+        return;
+    const struct pl_t p = *pl_net_at(g, logits);
+    pl_net_at(g, logits)->flags |= PL_T_OUTPUT;
+    pl_tid all = pl_net_pad(g, logits, 0, 1);
+    for (uint64_t s = 0; s < b->batch.n_seqs && all != 0; s++) {
+        pl_tid row = pl_net_view_2d(g, all, p.ne[0], 1, p.nb[1], s * p.nb[1]);
+        const uint64_t top[4] = {p.ne[0] < PL_SAMPLED ? p.ne[0] : PL_SAMPLED, 1, 1, 1};
+        pl_tid best = pl_net_op(g, PL_OP_TOP_K, PL_T_I32, top, row, 0);
+        pl_net_expand(g, pl_net_get_rows(g, pl_net_reshape(g, row, 1, p.ne[0], 1, 1), best));
+    }
+}

@@ -254,7 +254,8 @@ void pl_recipe_run(struct pl_build *b, const char *text)
     b->after = true;
     b->il = 0;
     pl_run_part(b, tail + 1, end);
-    pl_tid *x = pl_register(b, "x", false);
+    pl_tid *x = pl_register(b, "x", false), *l = pl_register(b, "l", false);
+    b->logits = l != NULL ? *l : 0;
     if (b->hidden == 0 && x != NULL)
         b->hidden = *x;
 }

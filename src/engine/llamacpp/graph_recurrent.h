@@ -17,7 +17,11 @@ pl_tid pl_b_shortconv(struct pl_build *b, pl_tid x);   /* models/lfm2.cpp */
 pl_tid pl_b_delta_net(struct pl_build *b, pl_tid x, bool wide);
 pl_tid pl_b_kda(struct pl_build *b, pl_tid x); /* models/kimi-linear.cpp */
 
-/* A whole layer (models/rwkv6.cpp, rwkv7.cpp). *first: the first layer's values, 0 before. */
-pl_tid pl_b_rwkv(struct pl_build *b, pl_tid x, bool seven, pl_tid *first, bool last);
+/* A whole layer (models/rwkv6.cpp, rwkv7.cpp), or its first half where a feed-forward of another
+ * kind follows (models/rwkv6qwen2.cpp, arwkv7.cpp). *first: the first layer's values, 0 before. */
+struct pl_rwkv_use {
+    bool seven, mix_alone, last;
+};
+pl_tid pl_b_rwkv(struct pl_build *b, pl_tid x, const struct pl_rwkv_use *use, pl_tid *first);
 
 #endif

@@ -1,4 +1,4 @@
-/* src/models/rwkv6.cpp, rwkv6-base.cpp, rwkv7.cpp, rwkv7-base.cpp. */
+/* src/models/rwkv6.cpp, rwkv6-base.cpp, rwkv6qwen2.cpp, rwkv7.cpp, rwkv7-base.cpp, arwkv7.cpp. */
 #include "engine/llamacpp/graph_recurrent.h"
 
 #define F 4u /* bytes of an f32 */
@@ -50,13 +50,15 @@ static pl_tid pl_r_heads(struct pl_rwkv *w, pl_tid a)
 }
 
 /* The previous token of each: the kept one, then all but the last. */
-static pl_tid pl_r_shift(struct pl_rwkv *w, pl_tid kept, uint64_t at, pl_tid x)
+static pl_tid pl_r_shift(struct pl_rwkv *w, pl_tid kept, uint64_t at, pl_tid x, bool whole)
 {
     struct pl_net_graph *g = w->g;
     if (kept == 0 || x == 0)
         return 0;
     const struct pl_t k = *pl_net_at(g, kept), p = *pl_net_at(g, x);
-    pl_tid old = pl_net_view_3d(g, kept, w->embd, 1, w->seqs, k.nb[1], k.nb[2], at * w->embd * F);
+    pl_tid old =
+        whole ? kept
+              : pl_net_view_3d(g, kept, w->embd, 1, w->seqs, k.nb[1], k.nb[2], at * w->embd * F);
     pl_tid rest = pl_net_view_3d(g, x, w->embd, w->per - 1, w->seqs, p.nb[1], p.nb[2], 0);
     return pl_net_concat(g, old, rest, 1);
 }
@@ -98,12 +100,62 @@ static pl_tid pl_r_recur(struct pl_rwkv *w, const pl_tid *src, int n, pl_tid sto
     return y;
 }
 
-/* Norm per head, scaled and shifted. */
+/* Norm per head, scaled and shifted, where there is one. */
 static pl_tid pl_r_head_norm(struct pl_rwkv *w, pl_tid y)
 {
+    if (pl_r_weight(w, "time_mix_ln") == 0)
+        return pl_r_flat(w, y);
     pl_tid t = pl_net_same(w->g, PL_OP_NORM, pl_r_heads(w, y));
     t = pl_r_op(w, PL_OP_MUL, pl_r_flat(w, t), pl_r_weight(w, "time_mix_ln"));
     return pl_r_op(w, PL_OP_ADD, t, pl_b_weight(w->b, "time_mix_ln", ".bias"));
+}
+
+/* A product and its bias, where there is one, as rwkv6-base.cpp builds them: biases after all three
+ * products. */
+static pl_tid pl_r_biased(struct pl_rwkv *w, pl_tid t, const char *name)
+{
+    pl_tid bias = pl_b_weight(w->b, name, ".bias");
+    return bias != 0 ? pl_r_op(w, PL_OP_ADD, t, bias) : t;
+}
+
+/* Keys or values of fewer heads, repeated for all. */
+static pl_tid pl_r_all_heads(struct pl_rwkv *w, pl_tid t)
+{
+    uint64_t few = pl_b_layer(w->b)->n_head_kv;
+    if (few > 0 && few != w->heads) {
+        t = pl_net_reshape(w->g, t, w->head, 1, few, w->tokens);
+        t = pl_net_repeat(w->g, t, w->head, w->heads / few, few, w->tokens);
+    }
+    return pl_r_heads(w, t);
+}
+
+/* rwkv6-base.cpp, from the mixed inputs on. Without time_mix_first: gated linear attention. */
+static pl_tid pl_r_mixed6(struct pl_rwkv *w, pl_tid t)
+{
+    struct pl_net_graph *g = w->g;
+    pl_tid first = pl_r_weight(w, "time_mix_first");
+    pl_tid r = pl_r_mm(w, "time_mix_receptance", pl_r_part(w, t, 3));
+    pl_tid k = pl_r_mm(w, "time_mix_key", pl_r_part(w, t, 1));
+    pl_tid v = pl_r_mm(w, "time_mix_value", pl_r_part(w, t, 2));
+    r = pl_r_heads(w, pl_r_biased(w, r, "time_mix_receptance"));
+    k = pl_r_all_heads(w, pl_r_biased(w, k, "time_mix_key"));
+    v = pl_r_all_heads(w, pl_r_biased(w, v, "time_mix_value"));
+    pl_tid gate = pl_r_unary(w, pl_r_mm(w, "time_mix_gate", pl_r_part(w, t, 4)));
+    pl_tid d = pl_r_unary(w, pl_r_mm(w, "time_mix_decay_w1", pl_r_part(w, t, 0)));
+    d = pl_r_mm(w, "time_mix_decay_w2", d);
+    d = pl_r_op(w, PL_OP_ADD, d, pl_r_weight(w, "time_mix_decay"));
+    d = pl_r_heads(w, pl_r_unary(w, pl_r_unary(w, pl_r_unary(w, d))));
+    pl_tid store = pl_b_state_store(w->b, w->embd * w->head), y;
+    if (first == 0) {
+        k = pl_r_op(w, PL_OP_SUB, k, pl_r_op(w, PL_OP_MUL, k, d));
+        const pl_tid src[] = {k, v, r, d, pl_b_state(w->b, store)};
+        y = pl_r_flat(w, pl_r_recur(w, src, 5, store));
+    } else {
+        const pl_tid src[] = {k, v, r, first, d, pl_b_state(w->b, store)};
+        y = pl_r_head_norm(w, pl_r_recur(w, src, 6, store));
+    }
+    y = pl_r_mm(w, "time_mix_output", pl_r_op(w, PL_OP_MUL, y, gate));
+    return pl_net_reshape(g, y, w->embd, w->per, w->seqs, 1);
 }
 
 static pl_tid pl_r_time_mix6(struct pl_rwkv *w, pl_tid x, pl_tid prev)
@@ -126,19 +178,7 @@ static pl_tid pl_r_time_mix6(struct pl_rwkv *w, pl_tid x, pl_tid prev)
     x = pl_net_reshape(g, x, w->embd, 1, w->tokens, 1);
     t = pl_r_op(w, PL_OP_ADD, t, pl_r_weight(w, "time_mix_lerp_fused"));
     t = pl_r_op(w, PL_OP_ADD, pl_r_op(w, PL_OP_MUL, t, sx), x);
-    pl_tid r = pl_r_heads(w, pl_r_mm(w, "time_mix_receptance", pl_r_part(w, t, 3)));
-    pl_tid k = pl_r_heads(w, pl_r_mm(w, "time_mix_key", pl_r_part(w, t, 1)));
-    pl_tid v = pl_r_heads(w, pl_r_mm(w, "time_mix_value", pl_r_part(w, t, 2)));
-    pl_tid gate = pl_r_unary(w, pl_r_mm(w, "time_mix_gate", pl_r_part(w, t, 4)));
-    pl_tid d = pl_r_unary(w, pl_r_mm(w, "time_mix_decay_w1", pl_r_part(w, t, 0)));
-    d = pl_r_mm(w, "time_mix_decay_w2", d);
-    d = pl_r_op(w, PL_OP_ADD, d, pl_r_weight(w, "time_mix_decay"));
-    d = pl_r_heads(w, pl_r_unary(w, pl_r_unary(w, pl_r_unary(w, d))));
-    pl_tid store = pl_b_state_store(w->b, w->embd * w->head);
-    const pl_tid src[] = {k, v, r, pl_r_weight(w, "time_mix_first"), d, pl_b_state(w->b, store)};
-    pl_tid y = pl_r_head_norm(w, pl_r_recur(w, src, 6, store));
-    y = pl_r_mm(w, "time_mix_output", pl_r_op(w, PL_OP_MUL, y, gate));
-    return pl_net_reshape(g, y, w->embd, w->per, w->seqs, 1);
+    return pl_r_mixed6(w, t);
 }
 
 static pl_tid pl_r_channel_mix(struct pl_rwkv *w, pl_tid x, pl_tid prev, bool receptance)
@@ -211,31 +251,47 @@ static pl_tid pl_r_time_mix7(struct pl_rwkv *w, pl_tid x, pl_tid prev, pl_tid *f
     return pl_net_reshape(g, pl_r_mm(w, "time_mix_output", y), w->embd, w->per, w->seqs, 1);
 }
 
-pl_tid pl_b_rwkv(struct pl_build *b, pl_tid x, bool seven, pl_tid *first, bool last)
+/* The second half: what a token shares with the one before, and all but the last of a batch. */
+static pl_tid pl_r_channels(struct pl_rwkv *w, pl_tid in, pl_tid m, pl_tid prev,
+                            const struct pl_rwkv_use *use)
 {
-    struct pl_rwkv w = pl_rwkv_of(b);
-    struct pl_net_graph *g = b->g;
-    x = pl_net_reshape(g, x, w.embd, w.per, w.seqs, 1);
-    pl_tid store = pl_b_state_store(b, 2 * w.embd);
-    pl_tid shift = pl_net_reshape(g, pl_b_state(b, store), w.embd, 2, w.seqs, 1);
-    pl_tid n = pl_b_norm(b, x, "attn_norm", PL_NORM_LAYER);
-    pl_tid prev = pl_r_shift(&w, shift, 0, n);
-    pl_tid mixed = seven ? pl_r_time_mix7(&w, n, prev, first) : pl_r_time_mix6(&w, n, prev);
-    pl_tid in = pl_r_op(&w, PL_OP_ADD, mixed, x);
-    pl_tid m = pl_b_norm(b, in, "attn_norm_2", PL_NORM_LAYER);
-    prev = pl_r_shift(&w, shift, 1, m);
-    pl_tid kept = pl_net_concat(g, pl_r_last(&w, n), pl_r_last(&w, m), 1);
-    if (kept != 0)
-        pl_r_keep(&w, kept, 2 * w.embd * w.seqs, 0, store);
-    in = pl_r_flat(&w, in);
-    m = pl_r_flat(&w, m);
-    prev = pl_r_flat(&w, prev);
-    if (last) {
+    struct pl_build *b = w->b;
+    in = pl_r_flat(w, in);
+    m = pl_r_flat(w, m);
+    prev = pl_r_flat(w, prev);
+    if (use->last) {
         in = pl_b_rows(b, in);
         m = pl_b_rows(b, m);
         prev = pl_b_rows(b, prev);
     }
-    pl_tid y = pl_r_op(&w, PL_OP_ADD, pl_r_channel_mix(&w, m, prev, !seven), in);
-    uint64_t every = seven ? 0 : pl_b_key(b, "rescale_every_n_layers", 0);
-    return every > 0 && (b->il + 1) % every == 0 ? pl_net_same(g, PL_OP_SCALE, y) : y;
+    pl_tid y = pl_r_op(w, PL_OP_ADD, pl_r_channel_mix(w, m, prev, !use->seven), in);
+    uint64_t every = use->seven ? 0 : pl_b_key(b, "rescale_every_n_layers", 0);
+    return every > 0 && (b->il + 1) % every == 0 ? pl_net_same(w->g, PL_OP_SCALE, y) : y;
+}
+
+pl_tid pl_b_rwkv(struct pl_build *b, pl_tid x, const struct pl_rwkv_use *use, pl_tid *first)
+{
+    struct pl_rwkv w = pl_rwkv_of(b);
+    struct pl_net_graph *g = b->g;
+    uint64_t shifts = use->mix_alone ? 1 : 2;
+    x = pl_net_reshape(g, x, w.embd, w.per, w.seqs, 1);
+    pl_tid store = pl_b_state_store(b, shifts * w.embd);
+    pl_tid shift = pl_net_reshape(g, pl_b_state(b, store), w.embd, shifts, w.seqs, 1);
+    pl_tid n = pl_b_norm(b, x, "attn_norm", use->mix_alone ? PL_NORM_RMS : PL_NORM_LAYER);
+    pl_tid prev = pl_r_shift(&w, shift, 0, n, use->mix_alone);
+    pl_tid mixed = use->seven ? pl_r_time_mix7(&w, n, prev, first) : pl_r_time_mix6(&w, n, prev);
+    if (use->mix_alone) {
+        pl_tid kept = pl_r_last(&w, n);
+        if (kept != 0)
+            pl_r_keep(&w, kept, w.embd * w.seqs, 0, store);
+        x = pl_r_flat(&w, pl_r_op(&w, PL_OP_ADD, mixed, x));
+        return use->last ? pl_b_rows(b, x) : x;
+    }
+    pl_tid in = pl_r_op(&w, PL_OP_ADD, mixed, x);
+    pl_tid m = pl_b_norm(b, in, "attn_norm_2", PL_NORM_LAYER);
+    prev = pl_r_shift(&w, shift, 1, m, false);
+    pl_tid kept = pl_net_concat(g, pl_r_last(&w, n), pl_r_last(&w, m), 1);
+    if (kept != 0)
+        pl_r_keep(&w, kept, 2 * w.embd * w.seqs, 0, store);
+    return pl_r_channels(&w, in, m, prev, use);
 }

@@ -10,12 +10,23 @@
 
 typedef pl_tid (*pl_word_fn)(struct pl_call *c);
 
+/* A draft without a table of its own reads its target's (models/eagle3.cpp). */
+static pl_tid pl_w_borrowed(struct pl_call *c)
+{
+    const struct pl_net *net = c->b->net;
+    const uint64_t ne[4] = {net->n_embd, net->n_vocab, 1, 1};
+    if (net->arch->memory != PL_MEMORY_DRAFT)
+        return 0;
+    return pl_net_external(c->b->g, "target", PL_T_F16, ne);
+}
+
 static pl_tid pl_w_embd(struct pl_call *c)
 {
     struct pl_net_graph *g = c->b->g;
     if (pl_call_has(c, "drafted")) { /* a layer that predicts may have a table of its own */
         pl_tid own = pl_b_weight(c->b, "nextn.embed_tokens", ".weight");
         own = own != 0 ? own : pl_b_weight(c->b, "out.token_embd", ".weight");
+        own = own != 0 ? own : pl_w_borrowed(c);
         return pl_net_get_rows(g, own, pl_net_input(g, PL_T_I32, c->b->batch.n_tokens, 1, 1, 1));
     }
     return pl_b_embd(c->b, !pl_call_has(c, "unmixed"));
@@ -64,8 +75,61 @@ static pl_tid pl_w_attn(struct pl_call *c)
         .wo = "attn_output",
         .sinks = pl_b_weight(c->b, "attn_sinks", ".weight"),
         .v_mla = pl_call_has(c, "mla") ? pl_b_weight(c->b, "attn_v_b", ".weight") : 0,
+        .bias = c->n_arg > 3 ? c->arg[3] : 0,
     };
     return pl_b_attention(c->b, (struct pl_qkv){c->arg[0], c->arg[1], c->arg[2]}, &how);
+}
+
+/* prefix(dec.): the layers' weights are named so (models/t5.cpp) */
+static pl_tid pl_w_prefix(struct pl_call *c)
+{
+    c->b->prefix = pl_arena_strdup(c->b->g->arena, c->word[0]);
+    if (c->b->prefix == NULL || pl_b_key(c->b, "decoder_block_count", c->b->net->n_layer) !=
+                                    c->b->net->n_layer) /* other layers, not followed */
+        c->b->g->failed = true;
+    return 0;
+}
+
+/* posbias(b): a number for each head and distance; the first layer's where a layer has none
+ * (src/llama-graph.cpp, build_pos_bias) */
+static pl_tid pl_w_posbias(struct pl_call *c)
+{
+    struct pl_build *b = c->b;
+    struct pl_net_graph *g = b->g;
+    pl_tid table = pl_b_weight(b, "attn_rel_b", ".weight");
+    uint64_t il = b->il;
+    b->il = 0;
+    table = table != 0 ? table : pl_b_weight(b, "attn_rel_b", ".weight");
+    b->il = il;
+    if (c->arg[0] == 0 || table == 0) {
+        g->failed = true;
+        return 0;
+    }
+    const struct pl_t p = *pl_net_at(g, c->arg[0]);
+    pl_tid t = pl_net_reshape(g, c->arg[0], p.ne[0] * p.ne[1], 1, 1, 1);
+    t = pl_net_get_rows(g, table, t);
+    t = pl_net_reshape(g, t, pl_net_at(g, table)->ne[0], p.ne[0], p.ne[1], 1);
+    return pl_net_cont(g, pl_net_permute(g, t, 2, 0, 1, 3));
+}
+
+/* cross(n,e): attention of a decoder's tokens to what an encoder made */
+static pl_tid pl_w_cross(struct pl_call *c)
+{
+    struct pl_build *b = c->b;
+    struct pl_net_graph *g = b->g;
+    const struct pl_layer *l = pl_b_layer(b);
+    uint64_t n = b->batch.n_tokens, head = l->head_v, enc = b->net->n_ctx_train;
+    if (b->cross_mask == 0)
+        b->cross_mask = pl_net_input(g, b->r->flash_attn ? PL_T_F16 : PL_T_F32, enc, n, 1, 1);
+    pl_tid q = pl_b_mm(b, c->arg[0], "cross_attn_q"), k = pl_b_mm(b, c->arg[1], "cross_attn_k");
+    pl_tid v = pl_b_mm(b, c->arg[1], "cross_attn_v");
+    struct pl_attention how = {
+        .cross = true, .project = true, .wo = "cross_attn_o", .mask = b->cross_mask};
+    return pl_b_attention(b,
+                          (struct pl_qkv){pl_net_reshape(g, q, head, l->n_head, n, 1),
+                                          pl_net_reshape(g, k, head, l->n_head_kv, enc, 1),
+                                          pl_net_reshape(g, v, head, l->n_head_kv, enc, 1)},
+                          &how);
 }
 
 static pl_tid pl_w_add(struct pl_call *c)
@@ -150,6 +214,12 @@ static pl_tid pl_w_input(struct pl_call *c)
         return pl_net_input(b->g, PL_T_F32, 1, 1, b->batch.n_tokens, 1);
     if (pl_streq(c->word[0], "state")) /* hidden states of the model, for a draft */
         return pl_net_input(b->g, PL_T_F32, b->net->n_embd, b->batch.n_tokens, 1, 1);
+    if (pl_streq(c->word[0], "encoded")) /* of a whole context, while no encoder has run */
+        return pl_net_input(b->g, PL_T_F32, b->net->n_embd, b->net->n_ctx_train, 1, 1);
+    if (pl_streq(c->word[0], "buckets")) /* of distances: to each cell, or to each token */
+        return pl_net_input(b->g, PL_T_I32,
+                            pl_call_has(c, "nocache") ? b->batch.n_tokens : b->cells.base,
+                            b->batch.n_tokens, 1, 1);
     if (pl_streq(c->word[0], "scale_rows"))
         return pl_net_input(b->g, PL_T_F32, 1, b->batch.n_tokens, 1, 1);
     return 0;
@@ -243,6 +313,9 @@ static pl_tid pl_w_head(struct pl_call *c)
     c->b->ended = c->b->r->embedding && c->b->r->pooling != PL_POOLING_NONE;
     if (c->b->ended)
         return 0;
+    pl_tid borrowed = own ? 0 : pl_w_borrowed(c);
+    if (borrowed != 0)
+        return pl_net_mul_mat(c->b->g, borrowed, c->arg[0]);
     return pl_b_mm(c->b, c->arg[0], own ? "out.output" : "out.token_embd");
 }
 
@@ -418,14 +491,52 @@ static pl_tid pl_w_groupnorm(struct pl_call *c)
     return pl_net_with(g, PL_OP_MUL, t, w);
 }
 
-/* x,first=rwkv(x,first,6|7) */
+/* x,first=rwkv(x,first,6|7[,ffn]); ffn: without the feed-forward, which is an ordinary one */
 static pl_tid pl_w_rwkv(struct pl_call *c)
 {
     pl_tid first = c->arg[1];
-    bool last = c->b->il + 1 == c->b->net->n_layer;
-    pl_tid x = pl_b_rwkv(c->b, c->arg[0], pl_call_has(c, "7"), &first, last);
+    struct pl_rwkv_use use = {.seven = pl_call_has(c, "7"),
+                              .mix_alone = pl_call_has(c, "ffn"),
+                              .last = c->b->il + 1 == c->b->net->n_layer};
+    pl_tid x = pl_b_rwkv(c->b, c->arg[0], &use, &first);
     c->result[1] = first;
     return x;
+}
+
+/* shut(l,n): n of the logits are overwritten (models/chameleon.cpp: those of images) */
+static pl_tid pl_w_shut(struct pl_call *c)
+{
+    struct pl_net_graph *g = c->b->g;
+    uint64_t n = 0;
+    if (c->arg[0] == 0 || !pl_parse_u64(c->word[1], &n))
+        return 0;
+    const struct pl_t p = *pl_net_at(g, c->arg[0]);
+    pl_tid low = pl_net_same(g, PL_OP_CLAMP, pl_net_new(g, PL_T_F32, n, 1, 1, 1));
+    return pl_net_op(g, PL_OP_OTHER, p.type, p.ne, c->arg[0], low);
+}
+
+/* whole_words(l): logits of a draft's smaller vocabulary, spread over its target's
+ * (models/eagle3.cpp) */
+static pl_tid pl_w_whole_words(struct pl_call *c)
+{
+    struct pl_net_graph *g = c->b->g;
+    pl_tid to = pl_b_weight(c->b, "out.d2t", "");
+    if (c->arg[0] == 0 || to == 0)
+        return c->arg[0];
+    const struct pl_t p = *pl_net_at(g, c->arg[0]);
+    uint64_t all = c->b->net->n_vocab;
+    pl_tid t = pl_net_same(g, PL_OP_FILL, pl_net_new(g, PL_T_F32, 1, all, p.ne[1], 1));
+    t = pl_net_set_rows(g, t, pl_net_reshape(g, c->arg[0], 1, p.ne[0], p.ne[1], 1),
+                        pl_net_reshape(g, to, p.ne[0], 1, 1, 1));
+    return pl_net_reshape(g, t, all, p.ne[1], 1, 1);
+}
+
+/* keep(x): read by others once the graph has run */
+static pl_tid pl_w_keep(struct pl_call *c)
+{
+    if (c->arg[0] != 0)
+        pl_net_at(c->b->g, c->arg[0])->flags |= PL_T_OUTPUT;
+    return c->arg[0];
 }
 
 static pl_tid pl_w_noflash(struct pl_call *c)
@@ -556,6 +667,12 @@ static const struct {
     {"kda",           pl_w_kda          },
     {"latent",        pl_w_latent       },
     {"noflash",       pl_w_noflash      },
+    {"shut",          pl_w_shut         },
+    {"prefix",        pl_w_prefix       },
+    {"posbias",       pl_w_posbias      },
+    {"cross",         pl_w_cross        },
+    {"keep",          pl_w_keep         },
+    {"whole_words",   pl_w_whole_words  },
     {"blockattn",     pl_w_blockattn    },
     {"whole",         pl_w_whole        },
     {"softcap",       pl_w_softcap      },

@@ -35,7 +35,8 @@ static int pl_net_cannot(struct pl_err *err, const char *name, const char *why, 
     return pl_exit_as(err, -ENOTSUP, PL_EXIT_CANNOT_TELL);
 }
 
-static int pl_net_arch(const struct pl_model *m, struct pl_net *net, struct pl_err *err)
+static int pl_net_arch(const struct pl_model *m, bool beside, struct pl_net *net,
+                       struct pl_err *err)
 {
     const struct pl_arch *a = pl_arch(m->arch);
     if (a == NULL)
@@ -43,6 +44,9 @@ static int pl_net_arch(const struct pl_model *m, struct pl_net *net, struct pl_e
     net->arch = a;
     switch (a->memory) {
     case PL_MEMORY_DRAFT:
+        if (beside)
+            break;
+        return pl_net_cannot(err, m->arch, "is a draft: it runs only beside its target", NULL);
     case PL_MEMORY_BORROWED:
         return pl_net_cannot(err, m->arch, "is a draft: it runs only beside its target", NULL);
     case PL_MEMORY_REFUSED:
@@ -111,6 +115,7 @@ static int pl_net_numbers(const struct pl_model *m, struct pl_net *net, struct p
         {"attention.indexer.top_k",           &net->indexer_top_k     },
         {"attention.indexer.kpool",           &net->indexer_kpool     },
         {"hyper_connection.count",            &net->n_hyper           },
+        {"attention.relative_buckets_count",  &net->n_buckets         },
     };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         int rc = pl_net_u32(m, numbers[i].key, 0, numbers[i].to, err);
@@ -228,10 +233,11 @@ void pl_net_done(struct pl_net *net)
     net->layer = NULL;
 }
 
-int pl_llamacpp_net(const struct pl_model *m, struct pl_net *ret, struct pl_err *err)
+static int pl_net_read(const struct pl_model *m, bool beside, struct pl_net *ret,
+                       struct pl_err *err)
 {
     struct pl_net net = {0};
-    int rc = pl_net_arch(m, &net, err);
+    int rc = pl_net_arch(m, beside, &net, err);
     if (rc == 0)
         rc = pl_net_numbers(m, &net, err);
     if (rc == 0)
@@ -262,4 +268,14 @@ int pl_llamacpp_net(const struct pl_model *m, struct pl_net *ret, struct pl_err 
     net.n_ff = net.layer[0].n_ff;
     *ret = net;
     return 0;
+}
+
+int pl_llamacpp_net(const struct pl_model *m, struct pl_net *ret, struct pl_err *err)
+{
+    return pl_net_read(m, false, ret, err);
+}
+
+int pl_llamacpp_net_beside(const struct pl_model *m, struct pl_net *ret, struct pl_err *err)
+{
+    return pl_net_read(m, true, ret, err);
 }

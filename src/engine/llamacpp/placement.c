@@ -272,7 +272,7 @@ void pl_place_sum(const struct pl_placement *p, const struct pl_model *m, const 
         struct pl_layer_cache c = pl_llamacpp_layer_cache(net, r, il);
         uint8_t k = pl_place_cache(p, il);
         if (k != PL_PLACE_HOST && p->split == PL_SPLIT_TENSOR) {
-            pl_place_share_cache(p, m, net, il, pl_add_sat(c.global, c.window), ret);
+            pl_place_share_cache(p, m, net, il, c, ret);
             continue;
         }
         ret->kv[k] = pl_add_sat(ret->kv[k], pl_add_sat(c.global, c.window));

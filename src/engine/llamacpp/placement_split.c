@@ -18,14 +18,6 @@
     512u /* ggml-cuda.cu, MATRIX_ROW_PADDING: a split's last row is filled up                      \
           */
 
-/* src/llama-arch.cpp, llm_arch_supports_sm_tensor */
-static const char *const pl_unshared[] = {
-    "grok",           "mpt",           "plamo2",    "minicpm3", "gemma3n",    "mamba",
-    "mamba2",         "jamba",         "falcon-h1", "olmo2",    "olmoe",      "deepseek2",
-    "deepseek32",     "deepseek4",     "glm-dsa",   "bitnet",   "t5",         "nemotron_h",
-    "nemotron_h_moe", "granitehybrid", "lfm2",      "lfm2moe",  "minimax-m2", "minimax-m3",
-    "mistral4",       "kimi-linear",   "qwen3tts",  "hy_v4"};
-
 static int pl_split_refused(struct pl_err *err, const char *why, const char *name)
 {
     (void)pl_fail(err, -EINVAL, "-sm %s '%s': the engine refuses it", why, name);
@@ -40,19 +32,31 @@ static int pl_split_cannot(struct pl_err *err, const char *what)
     return pl_exit_as(err, -ENOTSUP, PL_EXIT_CANNOT_TELL);
 }
 
+static bool pl_recurs(const struct pl_layer *l)
+{
+    return l->kind == PL_LAYER_RECURRENT || l->kind == PL_LAYER_BOTH;
+}
+
+/* Are states shared as get_split_segments shares those of a delta net? */
+static bool pl_shares_states(const struct pl_net *net)
+{
+    return (net->arch->sharing == PL_SHARING_KEYS || net->arch->sharing == PL_SHARING_GROUPS) &&
+           net->n_group > 0 && net->d_state > 0 && net->dt_rank >= net->n_group &&
+           net->dt_rank % net->n_group == 0 && net->d_inner == net->dt_rank * net->d_state;
+}
+
 static int pl_split_tensor(const struct pl_net *net, const struct pl_settings *s,
                            struct pl_err *err)
 {
-    for (size_t i = 0; i < sizeof(pl_unshared) / sizeof(pl_unshared[0]); i++) {
-        if (pl_streq(net->arch->name, pl_unshared[i]))
-            return pl_split_refused(err, "tensor: not for architecture", net->arch->name);
-    }
+    if (net->arch->sharing == PL_SHARING_REFUSED)
+        return pl_split_refused(err, "tensor: not for architecture", net->arch->name);
     if (s->flash_attn == PL_OFF)
         return pl_split_refused(err, "tensor: not with", "-fa off");
-    if (pl_streq(net->arch->name, "k2-horizon")) /* src/models/k2-horizon.cpp, attn_v_exps */
+    if (net->arch->sharing == PL_SHARING_VALUES)
         return pl_split_cannot(err, "how -sm tensor shares experts among the values");
     for (uint32_t il = 0; il < net->n_layer_all; il++) {
-        if (net->layer[il].n_state > 0 || net->layer[il].n_indexer > 0 || net->mla)
+        bool states = net->layer[il].n_state > 0 && !pl_shares_states(net);
+        if (states || net->layer[il].n_indexer > 0 || net->mla)
             return pl_split_cannot(err, "how -sm tensor shares recurrent states, or compressed "
                                         "caches");
     }
@@ -152,7 +156,8 @@ static uint64_t pl_turn(const struct pl_placement *p, const struct pl_net *net, 
 {
     uint64_t same = 0;
     for (uint32_t k = 0; k < il; k++)
-        same += net->layer[k].windowed == net->layer[il].windowed;
+        same += net->layer[k].windowed == net->layer[il].windowed &&
+                pl_recurs(&net->layer[k]) == pl_recurs(&net->layer[il]);
     return same % p->devices.n;
 }
 
@@ -160,6 +165,51 @@ static uint64_t pl_turn(const struct pl_placement *p, const struct pl_net *net, 
 struct pl_cut {
     uint64_t whole, step;
 };
+
+/* A delta net's: whole heads of its state in blocks of its output matrix; of a group of values as
+ * many as there are keys. */
+struct pl_delta_steps {
+    uint64_t keys, ratio; /* values of all keys; so many times as many of all values */
+    uint64_t step;        /* of either */
+    uint64_t heads;       /* of keys */
+};
+
+static struct pl_delta_steps pl_delta_steps(const struct pl_model *m, const struct pl_net *net,
+                                            uint32_t il)
+{
+    uint64_t block = pl_block_of(m, il, "ssm_out");
+    return (struct pl_delta_steps){
+        .keys = pl_mul_sat(net->d_state, net->n_group),
+        .ratio = net->dt_rank / net->n_group,
+        .step = pl_lcm(pl_lcm(block > 0 ? block : 1, PL_STEP), net->d_state),
+        .heads = net->n_group,
+    };
+}
+
+static struct pl_cut pl_cut_delta(const struct pl_model *m, const struct pl_net *net,
+                                  const struct pl_tensor *t, uint32_t il, const char *name)
+{
+    struct pl_delta_steps d = pl_delta_steps(m, net, il);
+    bool groups = net->arch->sharing == PL_SHARING_GROUPS;
+    uint64_t few = d.step / net->d_state; /* of one value a head */
+    const struct {
+        const char *name;
+        struct pl_cut cut;
+    } cuts[] = {
+        {"attn_gate.weight", {groups ? d.keys : t->ne[1], d.step}},
+        {"ssm_out.weight",   {groups ? d.keys : t->ne[0], d.step}},
+        {"ssm_dt.bias",      {groups ? d.heads : t->ne[0], few}  },
+        {"ssm_a",            {groups ? d.heads : t->ne[0], few}  },
+        {"ssm_alpha.weight", {groups ? d.heads : t->ne[1], few}  },
+        {"ssm_beta.weight",  {groups ? d.heads : t->ne[1], few}  },
+        {"ssm_ba.weight",    {t->ne[1], 2 * few}                 },
+    };
+    for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+        if (pl_streq(cuts[i].name, name))
+            return cuts[i].cut;
+    }
+    return (struct pl_cut){0, 0};
+}
 
 static struct pl_cut pl_cut_of(const struct pl_placement *p, const struct pl_model *m,
                                const struct pl_net *net, const struct pl_tensor *t, uint32_t il)
@@ -171,29 +221,36 @@ static struct pl_cut pl_cut_of(const struct pl_placement *p, const struct pl_mod
     uint64_t ff = pl_lcm(down > 0 ? down : exps, PL_STEP);
     /* some models keep the gate in the same tensor: halves, each shared out */
     uint64_t up = l->n_ff > 0 && t->ne[1] == 2ull * l->n_ff ? l->n_ff : t->ne[1];
+    if (pl_recurs(l) && pl_shares_states(net)) {
+        struct pl_cut delta = pl_cut_delta(m, net, t, il, name);
+        if (delta.whole > 0)
+            return delta;
+    }
+    uint64_t query = pl_shares_states(net) ? pl_lcm(2 * gqa * l->head_k, q) : q; /* and its gate */
+    uint64_t heads = l->head_k > 0 ? q / (gqa * l->head_k) * gqa : 1;
     const struct {
         const char *name;
         struct pl_cut cut;
     } cuts[] = {
-        {"attn_q.weight",           {t->ne[1], q}                          },
-        {"attn_q.bias",             {t->ne[0], q}                          },
-        {"attn_k.weight",           {t->ne[1], q / gqa}                    },
-        {"attn_v.weight",           {t->ne[1], q / gqa}                    },
-        {"attn_k.bias",             {t->ne[0], q / gqa}                    },
-        {"attn_v.bias",             {t->ne[0], q / gqa}                    },
-        {"attn_output.weight",      {t->ne[0], q}                          },
-        {"attn_sinks.weight",       {t->ne[0], q / (gqa * l->head_k) * gqa}},
-        {"ffn_up.weight",           {up, ff}                               },
-        {"ffn_gate.weight",         {t->ne[1], ff}                         },
-        {"ffn_up_exps.weight",      {t->ne[1], ff}                         },
-        {"ffn_gate_exps.weight",    {t->ne[1], ff}                         },
-        {"ffn_gate_up_exps.weight", {t->ne[1] / 2, ff}                     },
-        {"ffn_up.bias",             {t->ne[0], ff}                         },
-        {"ffn_gate.bias",           {t->ne[0], ff}                         },
-        {"ffn_up_exps.bias",        {t->ne[0], ff}                         },
-        {"ffn_gate_exps.bias",      {t->ne[0], ff}                         },
-        {"ffn_down.weight",         {t->ne[0], ff}                         },
-        {"ffn_down_exps.weight",    {t->ne[0], ff}                         },
+        {"attn_q.weight",           {t->ne[1], query}  },
+        {"attn_q.bias",             {t->ne[0], query}  },
+        {"attn_k.weight",           {t->ne[1], q / gqa}},
+        {"attn_v.weight",           {t->ne[1], q / gqa}},
+        {"attn_k.bias",             {t->ne[0], q / gqa}},
+        {"attn_v.bias",             {t->ne[0], q / gqa}},
+        {"attn_output.weight",      {t->ne[0], q}      },
+        {"attn_sinks.weight",       {t->ne[0], heads}  },
+        {"ffn_up.weight",           {up, ff}           },
+        {"ffn_gate.weight",         {t->ne[1], ff}     },
+        {"ffn_up_exps.weight",      {t->ne[1], ff}     },
+        {"ffn_gate_exps.weight",    {t->ne[1], ff}     },
+        {"ffn_gate_up_exps.weight", {t->ne[1] / 2, ff} },
+        {"ffn_up.bias",             {t->ne[0], ff}     },
+        {"ffn_gate.bias",           {t->ne[0], ff}     },
+        {"ffn_up_exps.bias",        {t->ne[0], ff}     },
+        {"ffn_gate_exps.bias",      {t->ne[0], ff}     },
+        {"ffn_down.weight",         {t->ne[0], ff}     },
+        {"ffn_down_exps.weight",    {t->ne[0], ff}     },
     };
     for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
         if (pl_streq(cuts[i].name, name))
@@ -208,13 +265,24 @@ static uint64_t pl_share_qkv(const struct pl_placement *p, const struct pl_model
                              uint64_t ret[PL_USED_DEVICES_MAX])
 {
     const struct pl_layer *l = &net->layer[il];
-    uint64_t gqa = 1, kv[PL_USED_DEVICES_MAX], step = pl_step_q(p, m, l, il, &gqa);
-    uint64_t q = (uint64_t)l->n_head * l->head_k, k = (uint64_t)l->n_head_kv * l->head_k;
-    pl_shares(p, q, step, pl_turn(p, net, il), ret);
-    pl_shares(p, k, step / gqa, pl_turn(p, net, il), kv);
+    uint64_t gqa = 1, other[PL_USED_DEVICES_MAX], turn = pl_turn(p, net, il);
+    uint64_t step = pl_step_q(p, m, l, il, &gqa), step_other = step / gqa, twice = 1;
+    uint64_t whole = (uint64_t)l->n_head * l->head_k, rest = (uint64_t)l->n_head_kv * l->head_k;
+    if (pl_recurs(l) && pl_shares_states(net)) {
+        struct pl_delta_steps d = pl_delta_steps(m, net, il);
+        step = step_other = d.step;
+        rest = d.keys;
+        whole = pl_mul_sat(d.keys, d.ratio);
+        if (net->arch->sharing == PL_SHARING_GROUPS) {
+            whole = d.keys;
+            twice = d.ratio;
+        }
+    }
+    pl_shares(p, whole, step, turn, ret);
+    pl_shares(p, rest, step_other, turn, other);
     for (uint32_t i = 0; i < p->devices.n; i++)
-        ret[i] += 2 * kv[i];
-    return q + 2 * k;
+        ret[i] = pl_add_sat(pl_mul_sat(twice, ret[i]), 2 * other[i]);
+    return pl_add_sat(pl_mul_sat(twice, whole), 2 * rest);
 }
 
 static void pl_share_add(const struct pl_placement *p, struct pl_placed *sum, uint32_t k,
@@ -262,7 +330,9 @@ void pl_place_share_tensor(const struct pl_placement *p, const struct pl_model *
         cut = pl_cut_of(p, m, net, t, (uint32_t)il);
         turn = pl_turn(p, net, (uint32_t)il);
     }
-    if (strstr(t->name, ".attn_qkv.") != NULL && il < net->n_layer_all)
+    bool several = strstr(t->name, ".attn_qkv.") != NULL ||
+                   (strstr(t->name, ".ssm_conv1d.") != NULL && pl_shares_states(net));
+    if (several && il < net->n_layer_all)
         cut.whole = pl_share_qkv(p, m, net, (uint32_t)il, part);
     else if (cut.whole > 0)
         pl_shares(p, cut.whole, cut.step, turn, part);
@@ -273,17 +343,48 @@ void pl_place_share_tensor(const struct pl_placement *p, const struct pl_model *
                                    : t->bytes);
 }
 
+static void pl_share_bytes(uint64_t bytes, uint64_t whole, uint64_t part, uint64_t *sum)
+{
+    *sum = pl_add_sat(*sum, bytes / whole * part + bytes % whole * part / whole);
+}
+
+/* Columns before the convolution, and the states of the recurrence: `bytes` of both. */
+static void pl_share_state(const struct pl_placement *p, const struct pl_model *m,
+                           const struct pl_net *net, uint32_t il, uint64_t bytes,
+                           struct pl_placed *sum)
+{
+    uint64_t part[PL_USED_DEVICES_MAX], turn = pl_turn(p, net, il);
+    uint64_t all = net->layer[il].n_state, states = pl_mul_sat(net->d_state, net->d_inner);
+    struct pl_delta_steps d = pl_delta_steps(m, net, il);
+    bool groups = net->arch->sharing == PL_SHARING_GROUPS;
+    uint64_t columns = net->d_conv > 0 ? net->d_conv - 1 : 0, head = net->d_state;
+    if (states > all || states == 0)
+        return;
+    uint64_t of_states = bytes / all * states, of_columns = bytes - of_states;
+    uint64_t whole = groups ? pl_mul_sat(d.heads, head * head) : states;
+    pl_shares(p, whole, pl_mul_sat(d.step, head), turn, part);
+    for (uint32_t i = 0; i < p->devices.n; i++)
+        pl_share_bytes(of_states, whole, part[i], &sum->recurrent[i + 1]);
+    whole = groups ? pl_mul_sat(d.keys, columns) : all - states;
+    if (whole == 0)
+        return;
+    pl_shares(p, whole, pl_mul_sat(d.step, columns), turn, part);
+    for (uint32_t i = 0; i < p->devices.n; i++)
+        pl_share_bytes(of_columns, whole, part[i], &sum->recurrent[i + 1]);
+}
+
 void pl_place_share_cache(const struct pl_placement *p, const struct pl_model *m,
-                          const struct pl_net *net, uint32_t il, uint64_t bytes,
+                          const struct pl_net *net, uint32_t il, struct pl_layer_cache c,
                           struct pl_placed *sum)
 {
     const struct pl_layer *l = &net->layer[il];
     uint64_t gqa = 1, part[PL_USED_DEVICES_MAX], q = pl_step_q(p, m, l, il, &gqa);
-    uint64_t width = (uint64_t)l->n_head_kv * l->head_k;
+    uint64_t width = (uint64_t)l->n_head_kv * l->head_k, bytes = pl_add_sat(c.global, c.window);
+    if (c.recurrent > 0 && l->n_state > 0 && pl_shares_states(net))
+        pl_share_state(p, m, net, il, c.recurrent, sum);
     if (width == 0)
         return;
     pl_shares(p, width, q / gqa, pl_turn(p, net, il), part);
     for (uint32_t i = 0; i < p->devices.n; i++)
-        sum->kv[i + 1] =
-            pl_add_sat(sum->kv[i + 1], bytes / width * part[i] + bytes % width * part[i] / width);
+        pl_share_bytes(bytes, width, part[i], &sum->kv[i + 1]);
 }

@@ -14,9 +14,9 @@ void pl_place_share_tensor(const struct pl_placement *p, const struct pl_model *
                            const struct pl_net *net, const struct pl_tensor *t, uint8_t place,
                            struct pl_placed *sum);
 
-/* The same for the cache of a layer. */
+/* The same for the cache and the recurrent state of a layer. */
 void pl_place_share_cache(const struct pl_placement *p, const struct pl_model *m,
-                          const struct pl_net *net, uint32_t il, uint64_t bytes,
+                          const struct pl_net *net, uint32_t il, struct pl_layer_cache c,
                           struct pl_placed *sum);
 
 #endif

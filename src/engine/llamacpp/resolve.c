@@ -200,7 +200,7 @@ static int pl_resolve_outputs(const struct pl_settings *s, const struct pl_net *
                               uint64_t n_batch, struct pl_resolved *r, struct pl_err *err)
 {
     bool pooled = s->pooling != PL_POOLING_AUTO && s->pooling != PL_POOLING_NONE;
-    bool coder = pl_starts(net->arch->name, "t5");
+    bool coder = net->n_buckets > 0 || net->arch->memory == PL_MEMORY_DRAFT;
     struct pl_speculation draft;
     int rc = pl_llamacpp_speculation(s, &draft, err);
     if (rc < 0)
@@ -234,6 +234,8 @@ int pl_llamacpp_resolve(const struct pl_settings *s, const struct pl_net *net,
         /* auto: every CPU build has the kernel */
         .flash_attn = s->flash_attn != PL_OFF && net->arch->flash != 0,
         .swa_full = s->swa_full,
+        /* src/llama-context.cpp, set_sampler: not where devices share tensors */
+        .sampling = s->backend_sampling && s->split_mode != PL_SPLIT_TENSOR,
         .load_mode = pl_resolve_load(s),
         .repack = s->repack,
         .prompt_cache_unlimited =

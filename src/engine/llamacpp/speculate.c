@@ -40,6 +40,7 @@ static bool pl_speculation_take(struct pl_speculation *p, const struct pl_draft_
         pl_at_least(&p->n_max, PL_CACHE_DRAFTS);
     else if (!pl_streq(kind, "none"))
         return false;
+    p->block = p->block || pl_streq(kind, "draft-dflash") || pl_streq(kind, "draft-dspark");
     p->ngram_mod = p->ngram_mod || pl_streq(kind, "ngram-mod");
     p->ngram_map = p->ngram_map || pl_starts(kind, "ngram-map");
     p->ngram_cache = p->ngram_cache || pl_streq(kind, "ngram-cache");

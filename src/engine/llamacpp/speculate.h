@@ -12,6 +12,7 @@ struct pl_speculation {
     bool simple; /* draft-simple: a model of the same vocabulary */
     bool mtp;    /* draft-mtp: layers for multi-token prediction, with a context of their own */
     bool reader; /* eagle3, dflash, dspark: a draft that reads the hidden states of the target */
+    bool block;  /* dflash, dspark: the engine aborts where the file is no such draft */
     bool ngram_mod, ngram_map, ngram_cache; /* tables of n-grams in host memory */
     uint64_t n_max;                         /* tokens drafted at once, of all kinds the most */
 };
