@@ -236,6 +236,9 @@ static int pl_ledger_find(struct pl_ledger *l, const char *path, struct pl_err *
         pl_err_at(err, l->path, 0, 0);
         return pl_exit_as(err, code, PL_EXIT_ENVIRONMENT);
     }
+    status = S_ISREG(st.st_mode) ? pl_sqlite_load(err) : 0;
+    if (status < 0)
+        return status;
     if (S_ISREG(st.st_mode)) /* SQLite takes a file of one byte for an empty one */
         return st.st_size > 0 && st.st_size < PL_SQLITE_HEADER
                    ? pl_sql_fail(l, SQLITE_NOTADB, "open", err)
@@ -281,9 +284,10 @@ struct pl_ledger *pl_ledger_close(struct pl_ledger *l)
 {
     if (l == NULL)
         return NULL;
-    for (int i = 0; i < PL_STMTS; i++)
+    for (int i = 0; i < PL_STMTS && l->db != NULL; i++)
         (void)sqlite3_finalize(l->stmt[i]);
-    (void)sqlite3_close(l->db);
+    if (l->db != NULL)
+        (void)sqlite3_close(l->db);
     pl_arena_done(&l->texts);
     free(l);
     return NULL;

@@ -6,8 +6,7 @@
 #include "base/arena.h"
 #include "ledger/ledger.h"
 #include "ledger/path.h"
-
-#include <sqlite3.h>
+#include "ledger/sqlite_lib.h"
 
 #define PL_LEDGER_VERSION 2              /* PRAGMA user_version this program reads and writes */
 #define PL_LEDGER_APPLICATION 0x506c696d /* PRAGMA application_id: "Plim" */

@@ -77,4 +77,8 @@ if command -v cc >/dev/null && command -v nm >/dev/null; then
 else
     skip "symbols" "no compiler"
 fi
+# a function of SQLite without a row in the table would be a call to nowhere
+used=$(cat "$PLIMSOLL_SOURCE"/src/ledger/*.c | grep -oE '\bsqlite3_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u)
+rows=$(sed -n 's/^ *PL_FUNCTION(\([a-z0-9_]*\)),$/sqlite3_\1/p' "$PLIMSOLL_SOURCE/src/ledger/sqlite_lib.c" | sort -u)
+is "ledger: every function of SQLite that is called is loaded" "$(comm -23 <(echo "$used") <(echo "$rows"))" ""
 done_testing

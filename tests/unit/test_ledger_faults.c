@@ -1,5 +1,6 @@
 /* Nothing that happens to the file, the disk or the writer makes the ledger lie or lose. Real
  * processes, real signals, real limits. */
+#define SQLITE_CORE 1 /* the test links SQLite and calls it itself: no table (sqlite3ext.h) */
 #include "test.h"
 
 #include "ledger/migrate.h"
