@@ -40,7 +40,8 @@ struct pl_assess_options {
                          * or "all"); needs sampler; NULL = not */
     uint64_t alloc_cap; /* of no more than this; 0 = half of what is available */
     bool memory;        /* fill the memory tree too */
-    bool brief; /* what a forecast needs: not who holds memory, nor the modules in their slots */
+    bool brief; /* what a forecast needs: not who holds memory, nor the modules in their slots, nor
+                   the processor's caches */
 };
 
 struct pl_probe_input {

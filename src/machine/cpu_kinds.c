@@ -64,12 +64,16 @@ void pl_cpu_kinds(const struct pl_root *root, const bool *online, struct pl_cpu 
     if (w != NULL && (pl_kinds_counters(root, w->slow, w->fast) ||
                       pl_kinds_number(root, "cpu_capacity", online, w->value, w->slow) ||
                       pl_kinds_number(root, "cpufreq/base_frequency", online, w->value, w->slow))) {
+        bool any = false; /* else all are alike, and nothing more is read */
         for (uint32_t n = 0; n < PL_CPUS_MAX; n++) {
             w->fast[n] = online[n] && !w->slow[n];
             w->slow[n] = online[n] && w->slow[n];
+            any = any || w->slow[n];
         }
-        pl_cpu_cores(root, w->slow, &packages, &slow);
-        pl_cpu_cores(root, w->fast, &packages, &fast);
+        if (any) {
+            pl_cpu_cores(root, w->slow, &packages, &slow);
+            pl_cpu_cores(root, w->fast, &packages, &fast);
+        }
     }
     free(w);
     ret->cores_fast = slow > 0 && fast > 0 ? fast : 0;

@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "machine/device_data.h"
 
+#include <ctype.h>
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,11 +38,71 @@ static bool pl_row_is_cpu(const struct pl_device_row *r)
     return pl_streq(r->class, "cpu");
 }
 
-/* Compiled here and now: expressions of 440 rows are compiled only when a device asks. */
+#define PL_LITERAL_MAX 64
+
+/* Behind a bracket expression that begins at s; "[:alpha:]" may stand in it. */
+static const char *pl_row_bracket(const char *s)
+{
+    s += s[1] == '^' ? 2 : 1;
+    for (s += *s == ']' ? 1 : 0; *s != '\0' && *s != ']'; s++) {
+        const char *end = s[0] == '[' && s[1] == ':' ? strstr(s + 2, ":]") : NULL;
+        s = end != NULL ? end + 1 : s;
+    }
+    return *s == ']' ? s + 1 : s;
+}
+
+/* Does the character stand for itself? Behind a backslash letters and some signs do not (\b, \<).
+ */
+static bool pl_row_plain(char c, bool escaped)
+{
+    return escaped ? ispunct((unsigned char)c) && strchr("<>`'", c) == NULL
+                   : strchr(".[]()*+?{}^$|\\", c) == NULL;
+}
+
+/* The longest text that whatever matches the extended expression must hold, "" where none is seen:
+ * a run of plain characters outside of groups, when there is no choice around them. */
+static void pl_row_literal(const char *match, char out[PL_LITERAL_MAX])
+{
+    char run[PL_LITERAL_MAX];
+    size_t n = 0, best = 0;
+    int depth = 0;
+    out[0] = '\0';
+    while (*match != '\0') {
+        bool escaped = *match == '\\' && match[1] != '\0';
+        char c = escaped ? match[1] : *match;
+        if (!escaped && c == '|' && depth == 0) {
+            out[0] = '\0';
+            return;
+        }
+        bool plain = depth == 0 && pl_row_plain(c, escaped);
+        if (!escaped && c == '[') {
+            match = pl_row_bracket(match);
+        } else {
+            depth += escaped ? 0 : (c == '(') - (c == ')');
+            match += escaped ? 2 : 1;
+        }
+        bool maybe = strchr("*?{", *match) != NULL && *match != '\0'; /* it may be left out */
+        if (plain && !maybe && n + 1 < sizeof(run))
+            run[n++] = c;
+        if (n > best) {
+            best = n;
+            memcpy(out, run, n);
+            out[n] = '\0';
+        }
+        if (!plain || maybe || *match == '+')
+            n = 0;
+    }
+}
+
+/* Compiled here and now, and only those that can match: to compile one takes as long as to look for
+ * its text in a hundred names. */
 static bool pl_row_matches(const struct pl_device_row *r, const char *subject)
 {
+    char literal[PL_LITERAL_MAX];
     regex_t re;
-    if (r->match[0] == '\0' || regcomp(&re, r->match, REG_EXTENDED | REG_NOSUB) != 0)
+    pl_row_literal(r->match, literal);
+    if (r->match[0] == '\0' || strstr(subject, literal) == NULL ||
+        regcomp(&re, r->match, REG_EXTENDED | REG_NOSUB) != 0)
         return false;
     bool yes = regexec(&re, subject, 0, NULL, 0) == 0;
     regfree(&re);

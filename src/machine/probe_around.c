@@ -188,5 +188,6 @@ const struct pl_probe pl_probe_around = {
              "/sys/hypervisor/type, the hypervisor flag in /proc/cpuinfo",
     .matters = "a container sees the machine's memory and gets its own limit; a virtual machine's "
                "memory may be another's tomorrow",
+    .beside = true,
     .run = pl_around_run,
 };

@@ -140,13 +140,15 @@ static uint32_t pl_cpu_allowed(const struct pl_root *root, bool *set)
     return count;
 }
 
-static void pl_cpu_counts(const struct pl_root *root, const struct pl_cpuinfo *info,
+static void pl_cpu_counts(const struct pl_probe_input *in, const struct pl_cpuinfo *info,
                           struct pl_machine *m, bool *set)
 {
+    const struct pl_root *root = in->root;
     struct pl_cpu *c = &m->cpu;
     if (pl_cpu_online(root, set, &c->threads_logical)) {
         pl_cpu_cores(root, set, &c->packages, &c->cores_physical);
-        c->n_cache = pl_cpu_caches(root, set, c->cache);
+        if (!in->options->brief) /* some twenty files of every CPU */
+            c->n_cache = pl_cpu_caches(root, set, c->cache);
         pl_cpu_kinds(root, set, c);
     } else if (!pl_cpuid_topology(root, c)) {
         c->threads_logical = info->processors;
@@ -195,7 +197,7 @@ static int pl_cpu_run(const struct pl_probe_input *in, struct pl_machine *m, str
     int rc = info == NULL || set == NULL ? pl_fail(err, -ENOMEM, "no memory to assess the CPU") : 0;
     if (rc == 0) {
         pl_cpuinfo_read(in->root, info);
-        pl_cpu_counts(in->root, info, m, set);
+        pl_cpu_counts(in, info, m, set);
         (void)PL_FMT(m->cpu.model, "%s", info->model);
         (void)PL_FMT(m->cpu.arch, "%s", info->arch);
         char arch[sizeof(m->cpu.arch)];

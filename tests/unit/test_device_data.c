@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <math.h>
+#include <regex.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct pl_machine m; /* large */
@@ -183,11 +185,56 @@ static void every_row_is_a_machine(void **state)
     }
 }
 
+/* Rows whose plain text is not in a name are not asked: with every expression asked of every name
+ * the answers are the same. */
+static void expressions_that_are_not_asked(void **state)
+{
+    (void)state;
+    static const char *const more[] = {"AMD EPYC",
+                                       "AMD EPYC 9654 96-Core Processor",
+                                       "AMD Ryzen 9 7950X3D 16-Core Processor",
+                                       "AMD Ryzen Threadripper PRO 5975WX 32-Cores",
+                                       "Intel(R) Xeon(R) Gold 6230 CPU @ 2.10GHz",
+                                       "INTEL(R) XEON(R) PLATINUM 8581C",
+                                       "13th Gen Intel(R) Core(TM) i7-1370P",
+                                       "Intel(R) Xeon(R) CPU E5-2680 v3 @ 2.50GHz",
+                                       ""};
+    uint32_t n = 0, found_any = 0;
+    const struct pl_device_row *row = pl_device_rows(&n);
+    regex_t *re = calloc(n, sizeof(*re));
+    assert_non_null(re);
+    for (uint32_t i = 0; i < n; i++)
+        assert_int_equal(regcomp(&re[i], row[i].match, REG_EXTENDED | REG_NOSUB), 0);
+    for (uint32_t s = 0; s < n + sizeof(more) / sizeof(more[0]); s++) {
+        const struct pl_device_row *want[2] = {NULL, NULL}; /* devices, processors */
+        uint32_t count[2] = {0, 0};
+        char subject[256];
+        if (s < n)
+            (void)PL_FMT(subject, "%s;%s;24", row[s].name, row[s].pci_ids);
+        else
+            (void)PL_FMT(subject, "%s", more[s - n]);
+        for (uint32_t i = 0; i < n; i++) {
+            bool cpu = pl_streq(row[i].class, "cpu");
+            if (row[i].match[0] == '\0' || regexec(&re[i], subject, 0, NULL, 0) != 0)
+                continue;
+            want[cpu] = count[cpu]++ == 0 ? &row[i] : NULL;
+        }
+        assert_ptr_equal(pl_device_match(subject, NULL), want[0]);
+        assert_ptr_equal(pl_device_match_cpu(subject), subject[0] != '\0' ? want[1] : NULL);
+        found_any += want[0] != NULL || want[1] != NULL ? 1 : 0;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        regfree(&re[i]);
+    free(re);
+    assert_true(found_any > 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_matches_itself),
         cmocka_unit_test(captured_names),
+        cmocka_unit_test(expressions_that_are_not_asked),
         cmocka_unit_test(nearest_id),
         cmocka_unit_test(readings_and_data),
         cmocka_unit_test(machines_of_data),
