@@ -251,6 +251,43 @@ bool pl_fmt(char *out, size_t size, const char *fmt, ...)
     return n >= 0 && (size_t)n < size;
 }
 
+bool pl_slice(char *out, size_t size, const char *from, size_t n)
+{
+    bool fits = n < size;
+    if (fits)
+        memcpy(out, from, n);
+    out[fits ? n : 0] = '\0';
+    return fits;
+}
+
+bool pl_join(char *out, size_t size, ...)
+{
+    size_t at = 0;
+    va_list ap;
+    va_start(ap, size);
+    const char *s = va_arg(ap, const char *);
+    for (; s != NULL && at + 1 < size; s = *s != '\0' ? s : va_arg(ap, const char *)) {
+        while (*s != '\0' && at + 1 < size)
+            out[at++] = *s++;
+    }
+    while (s != NULL && *s == '\0')
+        s = va_arg(ap, const char *);
+    va_end(ap);
+    out[at] = '\0';
+    return s == NULL;
+}
+
+const char *pl_digits(uint64_t n, char out[PL_DIGITS_MAX])
+{
+    char *s = out + PL_DIGITS_MAX - 1;
+    *s = '\0';
+    do {
+        *--s = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    return s;
+}
+
 #define PL_NEAREST_MAX 64 /* longer words are not typing mistakes */
 
 static size_t pl_edit_distance(const char *a, size_t n, const char *b, size_t m)

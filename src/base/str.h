@@ -56,6 +56,15 @@ const char *pl_text_cut(char *out, size_t size, const char *text);
 #define PL_FMT(array, ...) pl_fmt((array), sizeof(array), __VA_ARGS__)
 bool pl_fmt(char *out, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* The n bytes at `from` as a text; false when they do not fit (out is "" then). What PL_FMT with
+ * "%.*s" does, at a tenth of its cost: an estimate cuts thousands of names. */
+bool pl_slice(char *out, size_t size, const char *from, size_t n);
+/* The NULL-ended texts one after the other; false when they do not fit (cut at the end then). */
+bool pl_join(char *out, size_t size, ...) __attribute__((sentinel));
+/* The number in decimal digits; the text begins somewhere in out. */
+#define PL_DIGITS_MAX 21
+const char *pl_digits(uint64_t n, char out[PL_DIGITS_MAX]);
+
 /* The nearest of the NULL-ended names to word (edit distance, at most a third of its length off),
  * or NULL when nothing is near. For "did you mean". */
 const char *pl_nearest(const char *word, const char *const *names);

@@ -172,6 +172,20 @@ static void pl_args_engine_is(struct pl_cli *cli, const char *name)
     }
 }
 
+/* Is the word behind this one its value? Of a flag that neither the command nor llama.cpp has that
+ * is not known yet. */
+static bool pl_args_takes_value(const struct pl_verb *verb, const char *word)
+{
+    const char *text = NULL;
+    if (word[0] != '-')
+        return false;
+    const struct pl_opt *o = pl_args_find(verb, word, &text);
+    if (o != NULL)
+        return o->kind != PL_OPT_FLAG && text == NULL;
+    const struct pl_flag *f = pl_llamacpp_flag_named(word);
+    return f != NULL && f->arg != NULL;
+}
+
 /* Which engine's flags these are must be known before they are read: said with --engine, or by a
  * model that only one engine loads. */
 static void pl_args_engine(struct pl_cli *cli, int argc, char **argv)
@@ -184,7 +198,8 @@ static void pl_args_engine(struct pl_cli *cli, int argc, char **argv)
         else if (pl_streq(argv[i], "--engine") && i + 1 < argc)
             name = argv[i + 1];
         said = said || name != NULL;
-        whisper = whisper || (argv[i][0] != '-' && pl_whisper_spec(argv[i]));
+        bool value = i > 0 && pl_args_takes_value(cli->verb, argv[i - 1]);
+        whisper = whisper || (argv[i][0] != '-' && !value && pl_whisper_spec(argv[i]));
         pl_args_engine_is(cli, name);
     }
     if (whisper && !said)

@@ -65,8 +65,9 @@ static void pl_help_settings(const struct pl_engine *engine, struct pl_str *out)
 
 void pl_help_verb(const struct pl_verb *verb, const struct pl_engine *engine, struct pl_str *out)
 {
-    pl_str_addf(out, "plimsoll %s: %s\n\nusage: plimsoll %s %s\n", verb->name, verb->summary,
-                verb->name, verb->args);
+    const char *gap = verb->name[0] != '\0' ? " " : "", *args = verb->args;
+    pl_str_addf(out, "plimsoll%s%s: %s\n\nusage: plimsoll%s%s%s%s\n", gap, verb->name,
+                verb->summary, gap, verb->name, args[0] != '\0' ? " " : "", args);
     if (verb->details != NULL)
         pl_str_addf(out, "\n%s\n", verb->details);
     pl_str_add(out, "\noptions:\n");

@@ -37,9 +37,9 @@ void pl_cli_forecast_quality(struct pl_cli *cli, const struct pl_forecast *f, st
                                    .quant = f->quant,
                                    .context = f->resolved.n_ctx,
                                    .steady = pl_forecast_total(f)};
-    const char *id = pl_cli_model_id(f->model);
     if (cli->engine != NULL)
         return; /* its quantisations are others */
+    const char *id = pl_cli_model_id(f->model);
     bool rule = pl_cli_opt(cli, "rule-of-thumb")->given;
     if (j == NULL) {
         pl_quality_text(f->quant, id, &cli->out);

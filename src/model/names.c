@@ -9,7 +9,7 @@
 #include <strings.h>
 
 #define PL_NAME_MAX 96   /* longer names are no model's */
-#define PL_NAME_WORDS 16 /* of one name */
+#define PL_NAME_WORDS 16 /* of one name; below the bits of a word */
 #define PL_NAME_LISTED 6 /* choices that fit in a hint */
 
 /* A name as its words, lower case: "Llama-3.1-8B" is "llama", "3.1", "8b". */
@@ -24,59 +24,68 @@ static bool pl_name_said_of_all(const char *word)
     static const char *const all[] = {"gguf", "instruct", "chat",    "it",      "hf",
                                       "meta", "latest",   "imatrix", "unsloth", NULL};
     for (size_t i = 0; all[i] != NULL; i++) {
-        if (pl_streq(all[i], word))
+        if (all[i][0] == word[0] && pl_streq(all[i], word))
             return true;
     }
     return false;
 }
 
-/* A word ends at a separator, and where digits follow letters: "qwen3" is "qwen", "3". */
-static void pl_name_split(const char *text, struct pl_name *out)
+/* The next word of *text that tells models apart, at most size - 1 bytes of it; its length, 0 at
+ * the end. A word ends at a separator, and where digits follow letters: "qwen3" is "qwen", "3". */
+static size_t pl_name_word(const char **text, char *word, size_t size)
 {
-    size_t at = 0;
-    *out = (struct pl_name){.n = 0};
-    while (*text != '\0' && out->n < PL_NAME_WORDS && at + 2 < sizeof(out->text)) {
-        char *word = &out->text[at];
-        size_t n = 0;
-        for (; isalnum((unsigned char)*text) || (*text == '.' && isdigit((unsigned char)text[1]));
-             text++) {
-            if (n > 0 && isdigit((unsigned char)*text) && isalpha((unsigned char)text[-1]))
+    const char *s = *text;
+    size_t n = 0;
+    while (*s != '\0' && n == 0) {
+        for (; isalnum((unsigned char)*s) || (*s == '.' && isdigit((unsigned char)s[1])); s++) {
+            if (n > 0 && isdigit((unsigned char)*s) && isalpha((unsigned char)s[-1]))
                 break;
-            if (at + n + 2 < sizeof(out->text))
-                word[n++] = (char)tolower((unsigned char)*text);
+            if (n + 1 < size)
+                word[n++] = (char)tolower((unsigned char)*s);
         }
         word[n] = '\0';
-        if (n > 0 && !pl_name_said_of_all(word)) {
-            out->word[out->n++] = word;
-            at += n + 1;
-        }
         if (n == 0)
-            text++;
+            s++;
+        else if (pl_name_said_of_all(word))
+            n = 0;
+    }
+    *text = s;
+    return n;
+}
+
+static void pl_name_split(const char *text, struct pl_name *out)
+{
+    size_t at = 0, n = 0;
+    out->n = 0;
+    while (out->n < PL_NAME_WORDS && at + 2 < sizeof(out->text) &&
+           (n = pl_name_word(&text, &out->text[at], sizeof(out->text) - at)) > 0) {
+        out->word[out->n++] = &out->text[at];
+        at += n + 1;
     }
 }
 
-static bool pl_name_same(const struct pl_name *a, const struct pl_name *b)
+/* Has `row` the words of `said`, in their order, and no others? Most rows end at the first. */
+static bool pl_name_same(const struct pl_name *said, const char *row)
 {
-    if (a->n != b->n || a->n == 0)
-        return false;
-    for (uint32_t i = 0; i < a->n; i++) {
-        if (!pl_streq(a->word[i], b->word[i]))
+    char word[PL_NAME_MAX];
+    uint32_t n = 0;
+    for (; n < said->n; n++) {
+        if (pl_name_word(&row, word, sizeof(word)) == 0 || !pl_streq(said->word[n], word))
             return false;
     }
-    return true;
+    return n > 0 && (n == PL_NAME_WORDS || pl_name_word(&row, word, sizeof(word)) == 0);
 }
 
 /* Has `row` every word of `said`? */
-static bool pl_name_within(const struct pl_name *said, const struct pl_name *row)
+static bool pl_name_within(const struct pl_name *said, const char *row)
 {
-    for (uint32_t i = 0; i < said->n; i++) {
-        bool found = false;
-        for (uint32_t k = 0; k < row->n && !found; k++)
-            found = pl_streq(said->word[i], row->word[k]);
-        if (!found)
-            return false;
+    char word[PL_NAME_MAX];
+    uint32_t seen = 0, all = (1u << said->n) - 1;
+    while (seen != all && pl_name_word(&row, word, sizeof(word)) > 0) {
+        for (uint32_t i = 0; i < said->n; i++)
+            seen |= said->word[i][0] == word[0] && pl_streq(said->word[i], word) ? 1u << i : 0;
     }
-    return said->n > 0;
+    return seen == all && all > 0;
 }
 
 /* "q4" as people say it: the medium mix of so many bits. */
@@ -125,9 +134,7 @@ static bool pl_name_is_row(const struct pl_name *said, const struct pl_catalogue
 {
     const char *names[] = {row->id, row->display_name, pl_name_base(row->hf_repo)};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        struct pl_name n;
-        pl_name_split(names[i], &n);
-        if (whole ? pl_name_same(said, &n) : pl_name_within(said, &n))
+        if (whole ? pl_name_same(said, names[i]) : pl_name_within(said, names[i]))
             return true;
     }
     return false;

@@ -32,6 +32,9 @@ is "silent on stderr" "$err" ""
 unlike "no colour into a pipe" "$out" $'\033'
 not_ok "looking makes no ledger" test -e "$PLIMSOLL_LEDGER"
 
+run "$PLIMSOLL" -M "$T/big.json" --help
+like "its help names no command" "$(head -n 1 <<<"$out")" '^plimsoll: this machine'
+is "nor an argument" "$(grep '^usage' <<<"$out")" "usage: plimsoll"
 run "$PLIMSOLL" -M "$T/big.json"
 is "another machine: exit 0" "$status" 0
 like "another machine: said" "$out" '^Machine .*not this machine'

@@ -13,6 +13,30 @@
 #include <errno.h>
 #include <string.h>
 
+static void texts_are_cut_and_joined(void **state)
+{
+    (void)state;
+    char out[8], digits[PL_DIGITS_MAX];
+    assert_true(pl_slice(out, sizeof(out), "abcdefghij", 7));
+    assert_string_equal(out, "abcdefg");
+    assert_true(pl_slice(out, sizeof(out), "abc", 0));
+    assert_string_equal(out, "");
+    assert_false(pl_slice(out, sizeof(out), "abcdefghij", 8));
+    assert_string_equal(out, "");
+    assert_false(pl_slice(out, sizeof(out), "abcdefghij", SIZE_MAX));
+    assert_true(pl_join(out, sizeof(out), "ab", "", "cde", "fg", "", NULL));
+    assert_string_equal(out, "abcdefg");
+    assert_false(pl_join(out, sizeof(out), "ab", "cdefg", "h", NULL));
+    assert_string_equal(out, "abcdefg");
+    assert_false(pl_join(out, sizeof(out), "abcdefgh", NULL));
+    assert_string_equal(out, "abcdefg");
+    assert_true(pl_join(out, sizeof(out), "", NULL));
+    assert_string_equal(out, "");
+    assert_string_equal(pl_digits(0, digits), "0");
+    assert_string_equal(pl_digits(1048576, digits), "1048576");
+    assert_string_equal(pl_digits(UINT64_MAX, digits), "18446744073709551615");
+}
+
 static void seconds_do_not_wrap(void **state)
 {
     (void)state;
@@ -309,6 +333,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(foreign_text_is_cleaned),
+        cmocka_unit_test(texts_are_cut_and_joined),
         cmocka_unit_test(seconds_do_not_wrap),
         cmocka_unit_test(sizes_are_parsed),
         cmocka_unit_test(sizes_round_trip_in_text),

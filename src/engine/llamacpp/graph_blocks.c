@@ -87,11 +87,12 @@ static pl_tid pl_b_shared(struct pl_build *b, const struct pl_tensor *tensor)
 
 pl_tid pl_b_weight(struct pl_build *b, const char *name, const char *suffix)
 {
-    char full[128];
-    bool fits = b->in_layer && !pl_starts(name, "out.")
-                    ? PL_FMT(full, "%sblk.%u.%s%s", b->prefix != NULL ? b->prefix : "",
-                             (unsigned)b->il, name, suffix)
-                    : PL_FMT(full, "%s%s", pl_starts(name, "out.") ? name + 4 : name, suffix);
+    char full[128], il[PL_DIGITS_MAX];
+    bool out = pl_starts(name, "out.");
+    bool fits = b->in_layer && !out
+                    ? pl_join(full, sizeof(full), b->prefix != NULL ? b->prefix : "", "blk.",
+                              pl_digits(b->il, il), ".", name, suffix, NULL)
+                    : pl_join(full, sizeof(full), out ? name + 4 : name, suffix, NULL);
     if (!fits)
         return 0;
     for (uint64_t at = pl_name_hash(full) & b->index->mask; b->index->slot[at] != NULL;

@@ -59,8 +59,7 @@ static bool pl_tensor_layer(const struct pl_tensor *t, uint64_t *ret_il, const c
     char number[12];
     *ret_suffix = dot;
     return dot != NULL &&
-           PL_FMT(number, "%.*s", (int)(dot - t->name < 15 ? dot - t->name - 4 : 12),
-                  t->name + 4) &&
+           pl_slice(number, sizeof(number), t->name + 4, (size_t)(dot - t->name) - 4) &&
            pl_parse_u64(number, ret_il);
 }
 

@@ -37,7 +37,8 @@ static pl_tid *pl_register(struct pl_build *b, const char *name, bool make)
         if (pl_streq(b->reg[i].name, name))
             return &b->reg[i].t;
     }
-    if (!make || b->n_reg == PL_REGISTERS_MAX || !PL_FMT(b->reg[b->n_reg].name, "%s", name))
+    if (!make || b->n_reg == PL_REGISTERS_MAX ||
+        !pl_slice(b->reg[b->n_reg].name, PL_REGISTER_NAME_MAX, name, strlen(name)))
         return NULL;
     b->reg[b->n_reg].t = 0;
     return &b->reg[b->n_reg++].t;
@@ -92,7 +93,8 @@ static bool pl_condition_word(struct pl_build *b, const char *w)
     if (strchr(w, '+') != NULL) { /* a suffix of its own: "attn_q+.bias" */
         char name[PL_WORD_MAX];
         const char *plus = strchr(w, '+');
-        return PL_FMT(name, "%.*s", (int)(plus - w), w) && pl_b_weight(b, name, plus + 1) != 0;
+        return pl_slice(name, sizeof(name), w, (size_t)(plus - w)) &&
+               pl_b_weight(b, name, plus + 1) != 0;
     }
     return pl_b_weight(b, w, ".weight") != 0 || pl_b_weight(b, w, ".bias") != 0;
 }
@@ -105,7 +107,7 @@ static bool pl_condition(struct pl_build *b, const char *s, const char *end)
         next = next == NULL ? end : next;
         bool not = *s == '!';
         char word[PL_WORD_MAX];
-        if (!PL_FMT(word, "%.*s", (int)(next - s) - (not ? 1 : 0), s + (not ? 1 : 0))) {
+        if (!pl_slice(word, sizeof(word), s + (not ? 1 : 0), (size_t)(next - s) - (not ? 1 : 0))) {
             b->g->failed = true;
             return false;
         }
@@ -121,7 +123,8 @@ static bool pl_statement_args(struct pl_call *c, const char *s, const char *end)
     while (s < end) {
         const char *next = memchr(s, ',', (size_t)(end - s));
         next = next == NULL ? end : next;
-        if (c->n_arg == PL_CALL_ARGS_MAX || !PL_FMT(c->word[c->n_arg], "%.*s", (int)(next - s), s))
+        if (c->n_arg == PL_CALL_ARGS_MAX ||
+            !pl_slice(c->word[c->n_arg], sizeof(c->word[0]), s, (size_t)(next - s)))
             return false;
         pl_tid *r = pl_register(c->b, c->word[c->n_arg], false);
         c->arg[c->n_arg++] = r != NULL ? *r : 0;
@@ -139,15 +142,15 @@ static bool pl_statement(struct pl_build *b, const char *s, const char *end)
         return false;
     const char *equal = memchr(s, '=', (size_t)(open - s));
     const char *fn = equal == NULL ? s : equal + 1;
-    if (!PL_FMT(c.fn, "%.*s", (int)(open - fn), fn) || !pl_statement_args(&c, open + 1, end - 1) ||
-        !pl_call_run(&c))
+    if (!pl_slice(c.fn, sizeof(c.fn), fn, (size_t)(open - fn)) ||
+        !pl_statement_args(&c, open + 1, end - 1) || !pl_call_run(&c))
         return false;
     for (uint32_t i = 0; equal != NULL && s < equal; i++) {
         const char *next = memchr(s, ',', (size_t)(equal - s));
         next = next == NULL ? equal : next;
         char name[PL_REGISTER_NAME_MAX];
         pl_tid *r = NULL;
-        if (i == 3 || !PL_FMT(name, "%.*s", (int)(next - s), s) ||
+        if (i == 3 || !pl_slice(name, sizeof(name), s, (size_t)(next - s)) ||
             (r = pl_register(b, name, true)) == NULL)
             return false;
         *r = c.result[i];
@@ -190,7 +193,7 @@ static bool pl_token(struct pl_build *b, struct pl_span *stack, uint32_t *depth)
     s->at = to;
     if (*from == '@') {
         char name[PL_WORD_MAX];
-        if (!PL_FMT(name, "%.*s", (int)(to - from - 1), from + 1))
+        if (!pl_slice(name, sizeof(name), from + 1, (size_t)(to - from) - 1))
             return false;
         const char *text = pl_recipe(name);
         return text != NULL && pl_span_enter(stack, depth, text, text + strlen(text));
@@ -207,7 +210,7 @@ static bool pl_token(struct pl_build *b, struct pl_span *stack, uint32_t *depth)
     }
     if (holds && *from == '@') {
         char name[PL_WORD_MAX];
-        if (!PL_FMT(name, "%.*s", (int)(to - from - 1), from + 1))
+        if (!pl_slice(name, sizeof(name), from + 1, (size_t)(to - from) - 1))
             return false;
         const char *text = pl_recipe(name);
         return text != NULL && pl_span_enter(stack, depth, text, text + strlen(text));

@@ -116,8 +116,7 @@ static bool pl_place_number(const char *name, uint64_t *ret)
     while (dot != NULL) {
         size_t n = strspn(dot + 1, "0123456789");
         char digits[12];
-        if (n > 0 && dot[1 + n] == '.' && n < sizeof(digits) &&
-            PL_FMT(digits, "%.*s", (int)n, dot + 1))
+        if (n > 0 && dot[1 + n] == '.' && pl_slice(digits, sizeof(digits), dot + 1, n))
             return pl_parse_u64(digits, ret);
         dot = strchr(dot + 1, '.');
     }

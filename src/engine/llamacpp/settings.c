@@ -337,12 +337,18 @@ static int pl_flag_values(const struct pl_flag *f)
     return f->arg == NULL ? 0 : f->kind != PL_FLAG_BUFFERS && strchr(f->arg, ' ') != NULL ? 2 : 1;
 }
 
-int pl_llamacpp_flag(struct pl_settings *s, int argc, char *const *argv, struct pl_err *err)
+const struct pl_flag *pl_llamacpp_flag_named(const char *word)
 {
     const struct pl_flag *f = pl_llamacpp_flags();
-    while (f->names[0] != NULL && !pl_flag_is(f, argv[0]))
+    while (f->names[0] != NULL && !pl_flag_is(f, word))
         f++;
-    if (f->names[0] == NULL)
+    return f->names[0] != NULL ? f : NULL;
+}
+
+int pl_llamacpp_flag(struct pl_settings *s, int argc, char *const *argv, struct pl_err *err)
+{
+    const struct pl_flag *f = pl_llamacpp_flag_named(argv[0]);
+    if (f == NULL)
         return 0;
     int values = pl_flag_values(f);
     /* `-fa` alone meant "on" before it took a value; both spellings are in use. */

@@ -62,6 +62,8 @@ struct pl_flag {
 /* The table; ends with names[0] == NULL. Rows of kinds from PL_FLAG_OLD on have no field. The
  * others stand in the order in which pl_llamacpp_argv writes them. */
 const struct pl_flag *pl_llamacpp_flags(void);
+/* The row with this spelling ("-c", "--ctx-size"), or NULL. */
+const struct pl_flag *pl_llamacpp_flag_named(const char *word);
 
 /* llama-server's defaults. */
 void pl_llamacpp_defaults(struct pl_settings *s);

@@ -193,23 +193,32 @@ static const char *pl_speed_backend_of(const struct pl_speed_machine *in,
     return d != NULL ? pl_speed_backend(d->backend) : NULL;
 }
 
+/* One token of each slot; `one` is a step of that kind, whatever its depth. */
+static struct pl_rate pl_speed_decode_by(const struct pl_speed_machine *in,
+                                         const struct pl_speed_graph *g, double depth,
+                                         struct pl_speed_step *one)
+{
+    pl_speed_step_at(g, depth, one);
+    struct pl_speed_sum sum = pl_speed_total(in, g, one, one->slots);
+    return pl_speed_rate(in, &sum, pl_speed_backend_of(in, g->place), one->slots, false);
+}
+
 static struct pl_rate pl_speed_decode(const struct pl_speed_machine *in,
                                       const struct pl_speed_graph *g, double slots, double depth)
 {
     struct pl_speed_step s;
     pl_speed_step(g, slots, slots, depth, &s);
-    struct pl_speed_sum sum = pl_speed_total(in, g, &s, slots);
-    return pl_speed_rate(in, &sum, pl_speed_backend_of(in, g->place), slots, false);
+    return pl_speed_decode_by(in, g, depth, &s);
 }
 
 /* A prompt in physical batches, all at its mean depth. */
 static struct pl_rate pl_speed_prefill(const struct pl_speed_machine *in,
-                                       const struct pl_speed_graph *g, uint64_t prompt)
+                                       const struct pl_speed_graph *g, uint64_t prompt,
+                                       struct pl_speed_step *ret_step)
 {
-    struct pl_speed_step s;
     uint64_t batch = g->r->n_ubatch < prompt ? g->r->n_ubatch : prompt;
-    pl_speed_step(g, (double)batch, 1, (double)prompt / 2, &s);
-    struct pl_speed_sum sum = pl_speed_total(in, g, &s, 1);
+    pl_speed_step(g, (double)batch, 1, (double)prompt / 2, ret_step);
+    struct pl_speed_sum sum = pl_speed_total(in, g, ret_step, 1);
     return pl_speed_rate(in, &sum, pl_speed_backend_of(in, g->place), (double)batch, true);
 }
 
@@ -252,7 +261,7 @@ static struct pl_rate pl_speed_speculative(const struct pl_speed_machine *in,
 }
 
 static void pl_speed_depths(const struct pl_speed_machine *in, const struct pl_speed_graph *g,
-                            struct pl_speed *ret)
+                            struct pl_speed_step *one, struct pl_speed *ret)
 {
     static const uint64_t depths[] = {0, 4096, 16384, 65536, 262144};
     uint64_t last = g->r->n_ctx_seq;
@@ -260,7 +269,7 @@ static void pl_speed_depths(const struct pl_speed_machine *in, const struct pl_s
         bool end = i == sizeof(depths) / sizeof(depths[0]) || depths[i] >= last;
         uint64_t depth = end ? last : depths[i];
         ret->depth[ret->n_depth] = depth;
-        ret->decode_at[ret->n_depth++] = pl_speed_decode(in, g, 1, (double)depth);
+        ret->decode_at[ret->n_depth++] = pl_speed_decode_by(in, g, (double)depth, one);
         if (end)
             break;
     }
@@ -270,27 +279,26 @@ static void pl_speed_depths(const struct pl_speed_machine *in, const struct pl_s
 static void pl_speed_all(const struct pl_speed_machine *in, const struct pl_speed_graph *g,
                          const struct pl_settings *s, uint64_t prompt, struct pl_speed *ret)
 {
-    struct pl_speed_step step;
+    struct pl_speed_step one, batch;
     double depth = (double)prompt, slots = (double)g->r->n_seq;
     ret->prompt = prompt;
-    ret->prefill = pl_speed_prefill(in, g, prompt);
+    ret->prefill = pl_speed_prefill(in, g, prompt, &batch);
     ret->first_token = pl_speed_inverse(ret->prefill, (double)prompt);
     if (!g->net->causal || !g->net->has_cache) {
         ret->decode = ret->decode_all = ret->speculative =
             (struct pl_rate){.why = "an encoder generates no tokens"};
         return;
     }
-    ret->decode = pl_speed_decode(in, g, 1, depth);
-    ret->decode_all = pl_speed_decode(in, g, slots, depth);
+    pl_speed_step(g, 1, 1, depth, &one);
+    ret->decode_all =
+        slots > 1 ? pl_speed_decode(in, g, slots, depth) : pl_speed_decode_by(in, g, depth, &one);
     ret->speculative = pl_speed_speculative(in, g, s, depth);
-    pl_speed_depths(in, g, ret);
-    pl_speed_step(g, 1, 1, depth, &step);
-    struct pl_speed_sum sum = pl_speed_total(in, g, &step, 1);
+    pl_speed_depths(in, g, &one, ret);
+    ret->decode = pl_speed_decode_by(in, g, depth, &one);
+    struct pl_speed_sum sum = pl_speed_total(in, g, &one, 1);
     ret->roof = sum.known && sum.roof > 0 ? 1 / sum.roof : 0;
-    pl_speed_terms("decode", in, g, &step, 1, ret);
-    uint64_t batch = g->r->n_ubatch < prompt ? g->r->n_ubatch : prompt;
-    pl_speed_step(g, (double)batch, 1, depth / 2, &step);
-    pl_speed_terms("prefill", in, g, &step, 1, ret);
+    pl_speed_terms("decode", in, g, &one, 1, ret);
+    pl_speed_terms("prefill", in, g, &batch, 1, ret);
 }
 
 int pl_llamacpp_speed(const struct pl_model *m, const struct pl_settings *s,
@@ -335,7 +343,8 @@ int pl_llamacpp_speed_at(const struct pl_model *m, const struct pl_settings *s,
     if (rc == 0) {
         struct pl_speed_graph g = {m, &net, r, &place, &machine.host, s->op_offload};
         *ret_decode = pl_speed_decode(&machine, &g, 1, (double)prompt);
-        *ret_prefill = pl_speed_prefill(&machine, &g, prompt > 0 ? prompt : 1);
+        struct pl_speed_step batch;
+        *ret_prefill = pl_speed_prefill(&machine, &g, prompt > 0 ? prompt : 1, &batch);
     }
     pl_placement_done(&place);
     pl_net_done(&net);

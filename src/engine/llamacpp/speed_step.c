@@ -189,16 +189,22 @@ static double pl_speed_attention(const struct pl_speed_graph *g, uint8_t place, 
 void pl_speed_step(const struct pl_speed_graph *g, double tokens, double slots, double depth,
                    struct pl_speed_step *ret)
 {
-    const struct pl_placement *p = g->place;
-    *ret = (struct pl_speed_step){0};
+    *ret = (struct pl_speed_step){.tokens = tokens, .slots = slots};
     for (uint64_t i = 0; i < g->m->n_tensor; i++)
         pl_speed_tensor(g, &g->m->tensor[i], tokens, slots, ret);
-    double layers = (double)p->n_trunk + 1;
+    pl_speed_step_at(g, depth, ret);
+}
+
+void pl_speed_step_at(const struct pl_speed_graph *g, double depth, struct pl_speed_step *ret)
+{
+    const struct pl_placement *p = g->place;
+    double tokens = ret->tokens, slots = ret->slots, layers = (double)p->n_trunk + 1;
     for (uint8_t k = 0; k < p->n_place; k++) {
         struct pl_speed_work *w = &ret->place[k];
         w->tokens = tokens;
         w->kv_bytes = slots * pl_speed_cache_bytes(g, k, depth);
         w->attn_ops = tokens * pl_speed_attention(g, k, depth);
+        w->share = 0;
         for (uint32_t il = 0; il < p->n_trunk; il++)
             w->share += p->layer[il] == k ? 1 / layers : 0;
         w->share += p->layer[p->n_layer] == k ? 1 / layers : 0;

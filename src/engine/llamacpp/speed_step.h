@@ -44,12 +44,16 @@ struct pl_speed_step {
     double host_seconds; /* of its weights' products, by bytes or operations, whichever is longer */
     double host_bytes_seconds, host_ops_seconds; /* the two, for explaining; ops 0 = not measured */
     double moved; /* bytes of host weights that go to the first device for this step */
+    double tokens, slots;
 };
 
 /* A step of `tokens` tokens that belong to `slots` sequences, each with `depth` tokens before it.
  */
 void pl_speed_step(const struct pl_speed_graph *g, double tokens, double slots, double depth,
                    struct pl_speed_step *ret);
+
+/* The same step at another depth: the weights' share stays. */
+void pl_speed_step_at(const struct pl_speed_graph *g, double depth, struct pl_speed_step *step);
 
 /* Bytes of K, V and state that a sequence reads for its next token at that depth, in the place. */
 double pl_speed_cache_bytes(const struct pl_speed_graph *g, uint8_t place, double depth);

@@ -89,8 +89,7 @@ static const char *pl_name_in_layer(const char *name, bool *ret_layer, uint64_t 
     const char *dot = pl_starts(name, "blk.") ? strchr(name + 4, '.') : NULL;
     char number[12];
     *ret_layer = false;
-    if (dot == NULL ||
-        !PL_FMT(number, "%.*s", (int)(dot - name < 15 ? dot - name - 4 : 11), name + 4) ||
+    if (dot == NULL || !pl_slice(number, sizeof(number), name + 4, (size_t)(dot - name) - 4) ||
         !pl_parse_u64(number, ret_il) || (number[0] == '0' && number[1] != '\0'))
         return name;
     *ret_layer = true;
