@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "model/download_impl.h"
 #include "model/remote_status.h"
+#include "sys/url.h"
 
 #include <errno.h>
 #include <string.h>
@@ -190,7 +191,8 @@ static int pl_fetch_once(struct pl_fetch *f)
     bool ranged = f->probe || d->ranges;
     struct pl_get_request q = {
         .url = pl_fetch_url(f, url),
-        .token = f->direct ? NULL : d->o->token,
+        /* a mirror may redirect within itself, and want it there too */
+        .token = pl_url_same_origin(url, d->o->url) ? d->o->token : NULL,
         .ranged = ranged,
         .at = f->at,
         .n = f->end - f->at,

@@ -3,16 +3,13 @@
 #include "base/checked.h"
 #include "base/json.h"
 #include "sys/file.h"
+#include "sys/newfile.h"
 
 #include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define PL_JOURNAL_SCHEMA "plimsoll.part/1"
 #define PL_SUM_DIGITS 16u
@@ -172,44 +169,15 @@ bool pl_journal_text(const struct pl_journal *j, struct pl_str *out)
     return !out->failed;
 }
 
-static int pl_journal_write(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        data += n;
-        len -= (size_t)n;
-    }
-    return fdatasync(fd) < 0 && errno != EINVAL ? -errno : 0;
-}
-
 int pl_journal_store(const char *path, const struct pl_journal *j, struct pl_err *err)
 {
-    char fresh[PATH_MAX];
     struct pl_str text;
-    int rc = PL_FMT(fresh, "%s.new", path) ? 0 : -ENAMETOOLONG;
     pl_str_init(&text, PL_JOURNAL_TEXT_MAX);
-    if (rc == 0 && !pl_journal_text(j, &text))
-        rc = -ENOMEM;
-    int fd =
-        rc == 0 ? open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644) : -1;
-    if (rc == 0)
-        rc = fd < 0 ? -errno : pl_journal_write(fd, pl_str_get(&text), text.len);
-    if (fd >= 0 && close(fd) < 0 && rc == 0)
-        rc = -errno;
-    if (rc == 0 && rename(fresh, path) < 0)
-        rc = -errno;
-    if (rc < 0 && fd >= 0)
-        (void)unlink(fresh);
+    int rc = pl_journal_text(j, &text)
+                 ? pl_newfile_write(path, pl_str_get(&text), text.len, 0644, true, err)
+                 : pl_fail(err, -ENOMEM, "out of memory");
     pl_str_done(&text);
-    if (rc == 0)
-        return 0;
-    (void)pl_fail(err, rc, "cannot write it: %s", strerror(-rc));
-    pl_err_at(err, path, 0, 0);
-    return pl_exit_as(err, rc, PL_EXIT_ENVIRONMENT);
+    return rc;
 }
 
 bool pl_journal_same(const struct pl_journal *a, const struct pl_journal *b)

@@ -183,6 +183,11 @@ static int pl_pull_row(struct pl_pull *p, const char *quant, const struct pl_pul
             *err = first;
         return first.code;
     }
+    if (o->open.offline) { /* nobody was asked: nothing is said of what is there */
+        (void)pl_fail(err, -ENOENT, "%s: offline, and no list of its GGUF files was ever read",
+                      p->row->id);
+        return pl_exit_as(err, -ENOENT, PL_EXIT_USAGE);
+    }
     (void)pl_fail(err, -ENOENT,
                   "%s: no GGUF files in %s/%s, in %s-GGUF beside it or in " PL_PULL_GGML,
                   p->row->id, own.org, own.repo, own.repo);
@@ -200,12 +205,22 @@ static int pl_pull_ollama(struct pl_pull *p, const struct pl_pull_options *o, st
     int rc = pl_ollama_fetch(n, &o->open, &p->manifest, &m, err);
     int count =
         rc == 0 ? pl_ollama_layers(pl_str_get(&p->manifest), p->manifest.len, layer, err) : rc;
+    for (int i = 1; i < count; i++) { /* layers of the same bytes are one blob */
+        for (int k = 0; k < i; k++) {
+            if (pl_streq(layer[k].sha256, layer[i].sha256))
+                layer[i].sha256[0] = '\0';
+        }
+    }
     /* the model first, whatever the order of the layers */
     for (int pass = 0; rc == 0 && pass < 3; pass++) {
         for (int i = 0; rc == 0 && i < count; i++) {
             bool model = pl_streq(layer[i].sha256, m.model.sha256);
             bool mmproj = !model && pl_streq(layer[i].sha256, m.projector.sha256);
-            if (pass != (model ? 0 : mmproj ? 1 : 2) || (!store && pass == 2))
+            if (layer[i].sha256[0] == '\0' ||
+                pass != (model    ? 0
+                         : mmproj ? 1
+                                  : 2) ||
+                (!store && pass == 2))
                 continue;
             if (!pl_ollama_blob(n, layer[i].sha256, url))
                 rc = pl_fail(err, -ENAMETOOLONG, "the address is too long");

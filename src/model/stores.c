@@ -95,26 +95,45 @@ static bool pl_stores_head(const char *path, uint8_t out[PL_SHA256_BYTES])
     return n >= 0;
 }
 
-static const char *pl_stores_alike(const struct pl_store_item *a, const struct pl_store_item *b)
+/* Of each item, read at most once: models of one shape are many files of one length. */
+struct pl_stores_sum {
+    bool read, known;
+    uint8_t sha256[PL_SHA256_BYTES];
+};
+
+static const struct pl_stores_sum *pl_stores_sum(const struct pl_store_item *i,
+                                                 struct pl_stores_sum *sum)
 {
-    uint8_t x[PL_SHA256_BYTES], y[PL_SHA256_BYTES];
+    if (!sum->read)
+        sum->known = pl_stores_head(i->path, sum->sha256);
+    sum->read = true;
+    return sum;
+}
+
+static const char *pl_stores_alike(const struct pl_store_item *a, const struct pl_store_item *b,
+                                   struct pl_stores_sum *sum_a, struct pl_stores_sum *sum_b)
+{
     if (a->dev == b->dev && a->ino == b->ino)
         return "same file";
     if (a->bytes != b->bytes || a->n_file != b->n_file)
         return NULL;
     if (a->sha256 != NULL && b->sha256 != NULL)
         return pl_streq(a->sha256, b->sha256) ? "same SHA-256" : NULL;
-    bool same =
-        pl_stores_head(a->path, x) && pl_stores_head(b->path, y) && memcmp(x, y, sizeof(x)) == 0;
+    const struct pl_stores_sum *x = pl_stores_sum(a, sum_a), *y = pl_stores_sum(b, sum_b);
+    bool same = x->known && y->known && memcmp(x->sha256, y->sha256, sizeof(x->sha256)) == 0;
     return same ? "same length and same first MiB" : NULL;
 }
 
-void pl_stores_same(struct pl_stores *s)
+int pl_stores_same(struct pl_stores *s, struct pl_err *err)
 {
+    struct pl_stores_sum *sum = calloc((size_t)s->n + 1, sizeof(*sum));
+    if (sum == NULL)
+        return pl_fail(err, -ENOMEM, "no memory for the list of models");
     for (uint32_t i = 1; i < s->n; i++) {
         struct pl_store_item *it = &s->item[i];
         for (uint32_t k = 0; k < i && it->same_as < 0; k++) {
-            const char *by = s->item[k].same_as < 0 ? pl_stores_alike(&s->item[k], it) : NULL;
+            const char *by =
+                s->item[k].same_as < 0 ? pl_stores_alike(&s->item[k], it, &sum[k], &sum[i]) : NULL;
             if (by == NULL)
                 continue;
             it->same_as = k;
@@ -123,4 +142,6 @@ void pl_stores_same(struct pl_stores *s)
         for (uint32_t k = 0; k < i && !it->same_file; k++)
             it->same_file = s->item[k].dev == it->dev && s->item[k].ino == it->ino;
     }
+    free(sum);
+    return 0;
 }

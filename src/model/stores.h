@@ -48,8 +48,8 @@ void pl_stores_done(struct pl_stores *s);
 bool pl_stores_own(char *out, size_t size);
 
 /* Names what is there twice. Reads at most PL_STORES_HEAD bytes of files that have the length of
- * another one. */
-void pl_stores_same(struct pl_stores *s);
+ * another one, once. -ENOMEM. */
+int pl_stores_same(struct pl_stores *s, struct pl_err *err);
 
 /* For the finders: adds the file at path, with the other parts when it is the first of several. A
  * later part, what is no model, and what is no regular file are left out. name NULL: path. sha256

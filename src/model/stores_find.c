@@ -194,7 +194,5 @@ int pl_stores_find(const char *folder, struct pl_stores *ret, struct pl_err *err
                               llama != NULL ? "" : "/.cache/llama.cpp", depth, pl_store_llama, err);
     if (rc == 0 && pl_stores_own(own, sizeof(own)))
         rc = pl_stores_folder(ret, own, "", depth, pl_store_plimsoll, err);
-    if (rc == 0)
-        pl_stores_same(ret);
-    return rc;
+    return rc == 0 ? pl_stores_same(ret, err) : rc;
 }

@@ -16,6 +16,8 @@ head -c 20000000 /dev/urandom | dd of="$web/$hub/Smol-Q8_0.gguf" bs=1M seek=30 c
 head -c 20000000 /dev/urandom | dd of="$web/$hub/Smol-Q4_K_M.gguf" bs=1M seek=30 conv=notrunc status=none
 gguf $hub/mmproj-Smol-F16.gguf 105
 ln "$web/$hub/Smol-Q8_0.gguf" "$web/hub/cdn/Smol-GGUF/Smol-Q8_0.gguf"
+mkdir -p "$web/hub/mirror/Smol-GGUF"
+ln "$web/$hub/Smol-Q8_0.gguf" "$web/hub/mirror/Smol-GGUF/Smol-Q8_0.gguf"
 ln "$web/$hub/Smol-Q4_K_M.gguf" "$web/hub/gated/Secret-GGUF/Secret-Q4_K_M.gguf"
 ln "$web/$hub/Smol-Q8_0.gguf" "$web/big.gguf"
 for i in 0 1 2; do
@@ -146,6 +148,10 @@ like "gated, with the token: said" "$out" 'gated: its owner lets in'
 unlike "gated: the token is in no text" "$out$err" SECRETTOKEN
 HF_TOKEN=hf_SECRETTOKEN pull cdn/Smol-GGUF:q8_0 --dir "$T/token"
 is "the token does not follow to another host" "$status" 0
+HF_TOKEN=hf_SECRETTOKEN pull mirror/Smol-GGUF:q8_0 --dir "$T/mirror"
+is "a redirect within the host, which wants the token again: exit 0" "$status" 0
+ok "a redirect within the host: right" cmp "$T/mirror/Smol-Q8_0.gguf" "$web/big.gguf"
+unlike "a redirect within the host: nobody was asked without the token" "$(cat "$log")" ' 401 '
 
 # --- Ollama
 mkdir -p "$web/blobs" "$web/registry/library/far"
@@ -153,16 +159,20 @@ digest() { sha256sum "$1" | cut -d ' ' -f 1; }
 ln "$web/$hub/Smol-Q2_K.gguf" "$web/blobs/sha256-$(digest "$web/$hub/Smol-Q2_K.gguf")"
 printf '{"a":1}' >"$T/config"
 cp "$T/config" "$web/blobs/sha256-$(digest "$T/config")"
+printf 'MIT\n' >"$T/licence"
+cp "$T/licence" "$web/blobs/sha256-$(digest "$T/licence")"
 cat >"$web/registry/library/far/latest" <<END
 {"schemaVersion":2,"config":{"mediaType":"application/vnd.docker.container.image.v1+json",
-"digest":"sha256:$(digest "$T/config")","size":7},"layers":[{"mediaType":"application/vnd.ollama.image.model",
+"digest":"sha256:$(digest "$T/config")","size":7},"layers":[{"mediaType":"application/vnd.ollama.image.license",
+"digest":"sha256:$(digest "$T/licence")","size":4},{"mediaType":"application/vnd.ollama.image.license",
+"digest":"sha256:$(digest "$T/licence")","size":4},{"mediaType":"application/vnd.ollama.image.model",
 "digest":"sha256:$(digest "$web/$hub/Smol-Q2_K.gguf")","size":$(stat -c %s "$web/$hub/Smol-Q2_K.gguf")}]}
 END
 pull ollama:far
 is "Ollama: exit 0" "$status" 0
 ok "Ollama: its manifest" cmp "$T/ollama/manifests/registry.ollama.ai/library/far/latest" \
     "$web/registry/library/far/latest"
-is "Ollama: its blobs" "$(ls "$T/ollama/blobs" | wc -l)" 2
+is "Ollama: its blobs, one that is named twice once" "$(ls "$T/ollama/blobs" | wc -l)" 3
 like "Ollama: the stores list it" "$("$PLIMSOLL" models --local)" '^ollama:far:latest +ollama'
 rm -rf "$T/ollama"
 pull ollama:far --dir "$T/plain"
@@ -179,6 +189,9 @@ like "the catalogue: those there are" "$err" 'hint: there are Q2_K'
 pull qwen3-8b
 is "the catalogue: no repository there: exit 2" "$status" 2
 like "the catalogue: which were asked" "$err" 'no GGUF files in Qwen/Qwen3-8B, in Qwen3-8B-GGUF beside it'
+pull gemma-3-4b --offline
+is "the catalogue, offline: exit 2" "$status" 2
+like "the catalogue, offline: nothing is said of what nobody asked" "$err" 'offline, and no list'
 pull qwen3-9b
 is "no such model: exit 2" "$status" 2
 pull "$web/big.gguf"

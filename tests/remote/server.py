@@ -193,6 +193,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(500, body=b"the token came along")
         self.serve(rel)
 
+    def way_mirror(self, rel, q):  # an organisation whose files lie on the same host, under another path
+        if self.headers.get("Authorization") != "Bearer hf_SECRETTOKEN":
+            return self.answer(401, [("X-Error-Code", "GatedRepo")])
+        rel = "hub/mirror/" + rel.replace("/resolve/main/", "/", 1)
+        self.answer(307, [("Location", "/wants/" + rel)])
+
+    def way_wants(self, rel, q):  # wants the token there too
+        if self.headers.get("Authorization") != "Bearer hf_SECRETTOKEN":
+            return self.answer(401)
+        self.serve(rel)
+
     # --- a hub of models: FOLDER/hub/ORG/REPO/*; the organisation "gated" wants the token ---
     def gated(self, org):
         return org == "gated" and self.headers.get("Authorization") != "Bearer hf_SECRETTOKEN"
