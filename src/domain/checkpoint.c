@@ -67,6 +67,23 @@ enum pl_role pl_checkpoint_role(const struct pl_tensor *t)
     return t->n_dims == 3 && pl_has(name, "exp") ? PL_ROLE_EXPERTS : PL_ROLE_OTHER;
 }
 
+const struct pl_tensor *pl_checkpoint_spare_head(const struct pl_model *m)
+{
+    const struct pl_kv *says = pl_model_kv(m, "config.tie_word_embeddings");
+    const struct pl_tensor *head = NULL;
+    if (says == NULL || says->type != PL_KV_BOOL || says->u == 0)
+        return NULL;
+    for (uint64_t i = 0; i < m->n_tensor && head == NULL; i++)
+        head = pl_checkpoint_role(&m->tensor[i]) == PL_ROLE_HEAD ? &m->tensor[i] : NULL;
+    for (uint64_t i = 0; i < m->n_tensor && head != NULL; i++) {
+        const struct pl_tensor *t = &m->tensor[i];
+        if (pl_checkpoint_role(t) == PL_ROLE_EMBEDDING && t->ne[0] == head->ne[0] &&
+            t->ne[1] == head->ne[1])
+            return head;
+    }
+    return NULL;
+}
+
 static int pl_checkpoint_missing(const struct pl_model *m, const char *what, struct pl_err *err)
 {
     (void)pl_fail(err, -ENOTSUP, "%.80s: cannot tell: %s is not in its header", m->arch, what);
@@ -144,10 +161,11 @@ static void pl_checkpoint_wide(const struct pl_model *m, struct pl_checkpoint *c
 
 static void pl_checkpoint_tensors(const struct pl_model *m, struct pl_checkpoint *c)
 {
+    const struct pl_tensor *spare = pl_checkpoint_spare_head(m);
     bool head = false;
     for (uint64_t i = 0; i < m->n_tensor; i++) {
         const struct pl_tensor *t = &m->tensor[i];
-        enum pl_role role = pl_checkpoint_role(t);
+        enum pl_role role = t != spare ? pl_checkpoint_role(t) : PL_ROLE_NONE;
         head |= role == PL_ROLE_HEAD;
         c->stored_quantised |= role == PL_ROLE_QUANT;
         if (role == PL_ROLE_EMBEDDING && c->n_vocab == 0 && t->n_dims == 2)

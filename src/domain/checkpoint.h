@@ -40,6 +40,10 @@ struct pl_checkpoint {
 
 enum pl_role pl_checkpoint_role(const struct pl_tensor *t);
 
+/* The head of a checkpoint that stores it although its config.json says that the embedding serves
+ * for it: who loads it keeps one of the two. NULL when there is none such. */
+const struct pl_tensor *pl_checkpoint_spare_head(const struct pl_model *m);
+
 /* Elements of a tensor; 0 for one whose product does not fit, which readers refuse. */
 uint64_t pl_tensor_elements(const struct pl_tensor *t);
 

@@ -210,8 +210,9 @@ static void pl_config_types(struct pl_config *c)
     pl_jval dtype = pl_config_get(c, "torch_dtype");
     pl_config_str(c, "config", "dtype",
                   pl_jstr(dtype != NULL ? dtype : pl_config_get(c, "dtype"), NULL));
-    pl_config_new(c, "config", "tie_word_embeddings", PL_KV_BOOL)->u =
-        pl_jbool(pl_config_get(c, "tie_word_embeddings"), false);
+    pl_jval tied = pl_config_get(c, "tie_word_embeddings");
+    if (tied != NULL) /* where it is not said, what is depends on the architecture */
+        pl_config_new(c, "config", "tie_word_embeddings", PL_KV_BOOL)->u = pl_jbool(tied, false);
     if (!pl_jis_object(q))
         return;
     const char *method = pl_jstr(pl_jget(q, "quant_method"), NULL);

@@ -156,7 +156,7 @@ static int pl_st_index_files(struct pl_st *s, pl_jval map, const char *only_if, 
                              struct pl_err *err)
 {
     char path[PATH_MAX];
-    const char *last = "";
+    const char *last = NULL;
     int rc = 0;
     *ret_named = only_if == NULL;
     for (const char *key = pl_jnext(map, NULL); key != NULL && !*ret_named;
@@ -165,7 +165,7 @@ static int pl_st_index_files(struct pl_st *s, pl_jval map, const char *only_if, 
     for (const char *key = *ret_named ? pl_jnext(map, NULL) : NULL; key != NULL && rc == 0;
          key = pl_jnext(map, key)) {
         const char *name = pl_jstr(pl_jget(map, key), "");
-        if (pl_streq(name, last))
+        if (last != NULL && pl_streq(name, last))
             continue;
         last = name;
         rc = pl_st_plain(name) ? pl_st_beside(s, name, path, err) : -EBADMSG;
@@ -178,6 +178,8 @@ static int pl_st_index_files(struct pl_st *s, pl_jval map, const char *only_if, 
                 rc = pl_st_part(s, path, err);
         }
     }
+    if (rc == 0 && last == NULL && only_if == NULL)
+        rc = pl_exit_as(err, pl_fail(err, -EBADMSG, "weight_map names no file"), PL_EXIT_USAGE);
     return rc;
 }
 

@@ -108,13 +108,15 @@ void pl_transformers_weights(const struct pl_model *m, const struct pl_held_as *
                              struct pl_held_sum *ret)
 {
     struct pl_torch_pool pool = {0};
+    /* transformers/modeling_utils.py, tie_weights */
+    const struct pl_tensor *spare = pl_checkpoint_spare_head(m);
     *ret = (struct pl_held_sum){0};
     for (uint64_t i = 0; i < m->n_tensor; i++) {
         const struct pl_tensor *t = &m->tensor[i];
         enum pl_role role = pl_checkpoint_role(t);
         uint64_t n = pl_tensor_elements(t), wide = pl_mul_sat(n, as->wide);
         bool quantised = as->linear == PL_HELD_INT8 || as->linear == PL_HELD_4BIT;
-        if (role == PL_ROLE_NONE || n == 0)
+        if (role == PL_ROLE_NONE || n == 0 || t == spare)
             continue;
         ret->full = pl_add_sat(ret->full, wide);
         ret->largest_wide = wide > ret->largest_wide ? wide : ret->largest_wide;

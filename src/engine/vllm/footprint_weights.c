@@ -35,11 +35,13 @@ static uint64_t pl_vllm_linear(const struct pl_tensor *t, uint64_t n, enum pl_vl
 void pl_vllm_weights(const struct pl_model *m, enum pl_vllm_held held, uint64_t wide, uint64_t tp,
                      struct pl_vllm_weights *ret)
 {
+    /* vllm/model_executor/models/llama.py, load_weights: "lm_head." is passed over */
+    const struct pl_tensor *spare = pl_checkpoint_spare_head(m);
     *ret = (struct pl_vllm_weights){0};
     for (uint64_t i = 0; i < m->n_tensor; i++) {
         const struct pl_tensor *t = &m->tensor[i];
         uint64_t n = pl_tensor_elements(t), rows = 0;
-        switch (pl_checkpoint_role(t)) {
+        switch (t != spare ? pl_checkpoint_role(t) : PL_ROLE_NONE) {
         case PL_ROLE_LINEAR:
         case PL_ROLE_EXPERTS:
             ret->linear =
