@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Where the published count and the tensors differ, and why. */
@@ -62,6 +63,54 @@ static void parameters_are_the_published(void **state)
         (void)pl_model_free(m);
     }
     assert_true(exact >= 310);
+}
+
+/* "blk.30.attn_k.weight" -> 30, for the tensors that make keys and values; else -1. */
+static int64_t layer_of_kv(const char *name)
+{
+    static const char *const kv[] = {".attn_k.weight", ".attn_v.weight", ".attn_k_norm.weight"};
+    const char *dot = pl_starts(name, "blk.") ? strchr(name + 4, '.') : NULL;
+    for (size_t i = 0; dot != NULL && i < sizeof(kv) / sizeof(kv[0]); i++) {
+        if (pl_streq(dot, kv[i]))
+            return strtoll(name + 4, NULL, 10);
+    }
+    return -1;
+}
+
+/* Google's own Q4_0 files of the small Gemma 4 are shorter than what llama-quantize makes of the
+ * published weights: the keys and values of layers that use those of others are left out of them,
+ * and nothing else (lengths: google/gemma-4-E4B-it-qat-q4_0-gguf and its E2B sister on the hub). */
+static void shared_layers_are_what_differs(void **state)
+{
+    static const struct {
+        const char *id;
+        uint64_t bytes, shared;
+    } known[] = {
+        {"gemma-4-e4b", 5154941280, 18},
+        {"gemma-4-e2b", 3349516256, 20},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        struct pl_model *m = NULL;
+        const struct pl_catalogue_row *row = pl_catalogue_find(known[i].id);
+        assert_int_equal(pl_catalogue_model(row, "q4_0", &m, NULL), 0);
+        uint64_t out = 0, n = 0;
+        for (uint64_t k = 0; k < m->n_tensor; k++) {
+            const struct pl_tensor *t = &m->tensor[k];
+            if (layer_of_kv(t->name) < (int64_t)(row->n_layer - known[i].shared))
+                continue;
+            /* its data, and its line of the table: name, dimensions, type, offset */
+            out += t->bytes + 8 + strlen(t->name) + 4 + 8 * (uint64_t)t->n_dims + 4 + 8;
+            n++;
+        }
+        assert_int_equal(n, 3 * known[i].shared);
+        uint64_t left = m->file_bytes - out;
+        uint64_t off = left > known[i].bytes ? left - known[i].bytes : known[i].bytes - left;
+        if (off > 6144)
+            fail_msg("%s: %" PRIu64 " without them, published %" PRIu64, known[i].id, left,
+                     known[i].bytes);
+        (void)pl_model_free(m);
+    }
 }
 
 /* Lengths of published files, which hang on the header too. */
@@ -216,11 +265,9 @@ static void what_cannot_be_opened(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parameters_are_the_published),
-        cmocka_unit_test(file_lengths),
-        cmocka_unit_test(every_mix_of_every_row),
-        cmocka_unit_test(tensors_of_the_families),
-        cmocka_unit_test(names),
+        cmocka_unit_test(parameters_are_the_published),   cmocka_unit_test(file_lengths),
+        cmocka_unit_test(shared_layers_are_what_differs), cmocka_unit_test(every_mix_of_every_row),
+        cmocka_unit_test(tensors_of_the_families),        cmocka_unit_test(names),
         cmocka_unit_test(what_cannot_be_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
