@@ -80,6 +80,11 @@ like "NF4 of 7B with version 4: safe" "$out" '^verdict +safe'
 estimate mistral-7b-v0.3 --engine transformers --dtype nf4 --transformers-version 5.0 -M "$T/8g.json"
 is "the same with the loader of version 5: does not" "$status" 1
 like "and why" "$out" 'transformers#43032'
+output() { json '[.pools[].parts.output.bytes] | max'; }
+estimate mistral-7b-v0.3 --engine transformers -c 2048 --transformers-version 4.44 -M "$T/cpu.json" --json
+is "before 4.45: logits of every token of the prompt" "$(output)" $((2048 * 32768 * 6))
+estimate mistral-7b-v0.3 --engine transformers -c 2048 --transformers-version 4.45 -M "$T/cpu.json" --json
+is "since 4.45: of the last one" "$(output)" $((32768 * 6))
 estimate mistral-7b-v0.3 --engine transformers --dtype bf16 -M "$T/8g.json"
 is "bf16 of 7B on 8 GiB does not fit" "$status" 1
 estimate mistral-7b-v0.3 --engine transformers --load-in-4bit --load-in-8bit -M "$T/8g.json"

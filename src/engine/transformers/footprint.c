@@ -12,6 +12,11 @@
 
 #define PL_TRANSFORMERS_FORMULAS "transformers 4.40 to 5.0, bitsandbytes 0.49, PyTorch 2"
 
+/* Since then a prompt's logits are those of its last token alone (huggingface/transformers#31292,
+ * #34796). */
+#define PL_LOGITS_MAJOR 4
+#define PL_LOGITS_MINOR 45
+
 static struct pl_quantity pl_torch_derived(uint64_t bytes, const char *why)
 {
     return pl_exact(bytes, PL_SOURCE_DERIVED, why);
@@ -165,6 +170,40 @@ static void pl_torch_cache(struct pl_torch_job *j)
                      (unsigned long long)j->c.n_recurrent);
 }
 
+static bool pl_torch_version_known(const struct pl_setting_values *v, uint64_t *major,
+                                   uint64_t *minor)
+{
+    const char *s = pl_setting_text(v, "transformers_version");
+    *minor = 0;
+    if (s[0] == '\0' || !pl_take_u64(&s, major))
+        return false;
+    if (*s == '.') {
+        s++;
+        (void)pl_take_u64(&s, minor);
+    }
+    return true;
+}
+
+static void pl_torch_logits(struct pl_torch_job *j)
+{
+    uint64_t major = 0, minor = 0, rows = j->n_seq, copies = 3;
+    bool all = pl_torch_version_known(j->v, &major, &minor) &&
+               (major < PL_LOGITS_MAJOR || (major == PL_LOGITS_MAJOR && minor < PL_LOGITS_MINOR));
+    if (all) {
+        rows = pl_mul_sat(j->n_tokens, j->n_seq);
+        copies = 1; /* the sampler's are of one token */
+    }
+    uint64_t logits = pl_mul_sat(j->c.n_vocab, pl_mul_sat(rows, 4 + j->compute));
+    pl_claim_add(j->to, j->pool, PL_PART_OUTPUT,
+                 pl_between(logits, logits, pl_mul_sat(logits, copies), PL_SOURCE_DERIVED,
+                            all ? "logits of every token of the prompt, and in 32 bits"
+                                : "logits of the last token, and the sampler's copies"),
+                 all ? "transformers/models/llama/modeling_llama.py, LlamaForCausalLM (4.44)"
+                     : "transformers/generation/utils.py, _sample",
+                 "%llu rows x %llu words x (4 + %llu) bytes", (unsigned long long)rows,
+                 (unsigned long long)j->c.n_vocab, (unsigned long long)j->compute);
+}
+
 /* The most that one layer holds at once while a prompt of n_tokens is read. */
 static void pl_torch_activations(struct pl_torch_job *j)
 {
@@ -192,13 +231,7 @@ static void pl_torch_activations(struct pl_torch_job *j)
                      (unsigned long long)c->n_head, (unsigned long long)j->n_tokens,
                      (unsigned long long)j->n_tokens);
     }
-    uint64_t logits = pl_mul_sat(c->n_vocab, pl_mul_sat(j->n_seq, 4 + j->compute));
-    pl_claim_add(j->to, j->pool, PL_PART_OUTPUT,
-                 pl_between(logits, logits, pl_mul_sat(logits, 3), PL_SOURCE_DERIVED,
-                            "logits of the last token, and the sampler's copies"),
-                 "transformers/generation/utils.py, _sample",
-                 "%llu sequences x %llu words x (4 + %llu) bytes", (unsigned long long)j->n_seq,
-                 (unsigned long long)c->n_vocab, (unsigned long long)j->compute);
+    pl_torch_logits(j);
     if (j->as.linear == PL_HELD_4BIT)
         pl_claim_add(j->to, j->pool, PL_PART_COMPUTE,
                      pl_torch_derived(j->w.largest_linear / j->as.wide * j->compute, NULL),
@@ -220,23 +253,11 @@ static void pl_torch_runtime(struct pl_torch_job *j, struct pl_pool_footprint *h
                  j->on_device
                      ? pl_between(600 * PL_MIB, 1500 * PL_MIB, 3000 * PL_MIB, PL_SOURCE_ASSUMED,
                                   "Python, PyTorch with its CUDA libraries")
-                     : pl_between(250 * PL_MIB, 450 * PL_MIB, 800 * PL_MIB, PL_SOURCE_ASSUMED,
-                                  "Python and PyTorch"),
-                 "pytorch#113326: 322 to 2056 MiB", "interpreter and libraries");
-}
-
-static bool pl_torch_version_known(const struct pl_setting_values *v, uint64_t *major,
-                                   uint64_t *minor)
-{
-    const char *s = pl_setting_text(v, "transformers_version");
-    *minor = 0;
-    if (s[0] == '\0' || !pl_take_u64(&s, major))
-        return false;
-    if (*s == '.') {
-        s++;
-        (void)pl_take_u64(&s, minor);
-    }
-    return true;
+                     : pl_between(100 * PL_MIB, 300 * PL_MIB, 800 * PL_MIB, PL_SOURCE_ASSUMED,
+                                  "Python, PyTorch and transformers"),
+                 j->on_device ? "pytorch#113326: 322 to 2056 MiB"
+                              : "tests/conformance/torch.sh: PyTorch 1.13 alone holds 113 MiB",
+                 "interpreter and libraries");
 }
 
 /* The most while loading. Before version 5 one tensor after the other goes to the device and is

@@ -118,6 +118,7 @@ const struct pl_setting_row pl_transformers_settings[] = {
      .key = "transformers_version",
      .takes = PL_TAKES_TEXT,
      .arg = "X.Y",
-     .help = "how it loads: before 4.45, before 5, or 5 (unknown: the range of them)"},
+     .help = "before 4.45 (logits of a whole prompt), before 5, or 5 (loads otherwise); "
+             "unknown: 4.45 to 5"},
     {.names = {NULL}                                                                               },
 };
