@@ -21,8 +21,9 @@
 #define PL_WHISPER_FFT 201u     /* whisper.h: WHISPER_N_FFT / 2 + 1 */
 #define PL_WHISPER_WORDS 50257u /* the rest up to n_vocab the engine makes up itself */
 /* Bytes of the words in published files: ggml-tiny.bin (77691713 bytes) and ggml-tiny.en.bin
- * (77704715), less all else that is in them. From 51865 words on the vocabulary is multilingual
- * (whisper.cpp, is_multilingual). */
+ * (77704715) of ggerganov/whisper.cpp on the hub, revision 5359861c, less all else that is in them
+ * (tests/cli/whisper.sh holds the lengths of 18 files). From 51865 words on the vocabulary is
+ * multilingual (whisper.cpp, is_multilingual). */
 #define PL_WHISPER_MULTI 51865u
 #define PL_WHISPER_TEXT_MULTI 307057u
 #define PL_WHISPER_TEXT_EN 320827u
