@@ -6,6 +6,7 @@
 #include "cli/rank.h"
 #include "cli/run.h"
 #include "domain/tensor_type.h"
+#include "domain/whisper.h"
 #include "engine/llamacpp/devices.h"
 #include "engine/llamacpp/settings.h"
 #include "measure/sweep.h"
@@ -354,7 +355,10 @@ int pl_fit_model(const struct pl_fit_ask *ask, const char *spec, struct pl_fit_a
         (struct pl_reach){.machine = ask->machine, .ledger = ask->ledger, .forecast = &f.forecast};
     int rc = pl_cli_catalogue(ask->cli, err);
     const struct pl_catalogue_row *row = rc == 0 ? pl_catalogue_find(spec) : NULL;
-    if (row != NULL) {
+    /* a speech model's files are no answer to what llama.cpp could run: told as of any file */
+    bool speech =
+        row != NULL && row->gguf_arch != NULL && pl_streq(row->gguf_arch, PL_WHISPER_ARCH);
+    if (row != NULL && !speech) {
         (void)PL_FMT(ret->name, "%s", row->id);
         ret->id = row->id;
         rc = pl_fit_row(&f, row, err);

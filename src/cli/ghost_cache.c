@@ -1,7 +1,7 @@
 #include "cli/ghost_cache.h"
 
 #include "base/str.h"
-#include "model/gguf.h"
+#include "model/reader.h"
 #include "sys/file.h"
 #include "sys/xdg.h"
 
@@ -77,7 +77,7 @@ int pl_ghost_cache_get(const struct pl_model *m, const char *name, const char *q
         return rc;
     }
     struct pl_model *old = NULL;
-    if (pl_gguf_read(path, &old, NULL) == 0) {
+    if (pl_model_read(path, &old, NULL) == 0) {
         if (pl_ghost_cache_same(m, old)) {
             *ret = old;
             return 0;
@@ -86,5 +86,5 @@ int pl_ghost_cache_get(const struct pl_model *m, const char *name, const char *q
     }
     (void)pl_ghost_sweep(folder);
     rc = pl_ghost_write(m, path, o, &written, err);
-    return rc < 0 ? rc : pl_gguf_read(path, ret, err);
+    return rc < 0 ? rc : pl_model_read(path, ret, err);
 }

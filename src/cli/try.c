@@ -346,18 +346,23 @@ void pl_try_forget(struct pl_try *t)
 static int pl_try_run(struct pl_cli *cli, struct pl_err *err)
 {
     static struct pl_try t;
-    if (pl_try_is_list(cli))
+    if (pl_try_is_list(cli) && cli->engine == NULL)
         return pl_try_list(cli, err);
     t.cli = cli;
     t.stop = pl_interrupt_flag();
     pl_try_settings(&t);
     int rc = pl_try_check(&t, err);
-    if (rc == 0)
-        rc = pl_try_prepare(&t, err);
-    if (rc == 0)
-        rc = pl_try_ghost(&t, err);
-    if (rc == 0)
-        rc = pl_try_measure(&t, err);
+    if (rc == 0 && cli->engine != NULL) {
+        rc = pl_try_hear(&t, pl_try_say, pl_try_number(cli, "timeout", PL_TRY_TIMEOUT_S) * PL_S_NS,
+                         pl_try_fill(cli), err);
+    } else {
+        if (rc == 0)
+            rc = pl_try_prepare(&t, err);
+        if (rc == 0)
+            rc = pl_try_ghost(&t, err);
+        if (rc == 0)
+            rc = pl_try_measure(&t, err);
+    }
     if (rc < 0 && *t.stop != 0) {
         (void)pl_fail(err, -EINTR, "stopped; the engine is gone and nothing was stored");
         rc = pl_exit_as(err, -EINTR, (enum pl_exit)(128 + *t.stop));
@@ -405,6 +410,7 @@ static const char *const pl_try_examples[] = {
     "plimsoll try qwen3-8b:q4_k_m -c 8192   # measure before you download",
     "plimsoll try ./model.gguf -c 16384 -np 4 -ctk q8_0",
     "plimsoll try --auto --json",
+    "plimsoll try whisper-small:q5_1 -ng   # whisper-server, on the CPU",
     "plimsoll try qwen3-8b qwen3-4b --sweep ctx=4096,32768 ctk=f16,q8_0 --html sweep.html",
     0,
 };
@@ -426,10 +432,13 @@ const struct pl_verb pl_verb_try = {
         "After a run with --golden, each later one with the same model, flags and machine says "
         "what "
         "got\nslower or bigger beyond the noise, also after another engine or driver. A speed "
-        "measured while\nothers computed is marked invalid.",
+        "measured while\nothers computed is marked invalid.\n"
+        "A model of whisper.cpp runs in whisper-server, by its own flags (-bs, -bo, -ac, -ng ...): "
+        "it hears\na second of noise.",
     .examples = pl_try_examples,
     .opts = pl_try_opts,
     .engine_flags = true,
+    .other_engines = true,
     .args_min = 0,
     .args_max = PL_TRY_ARGS_MAX,
     .run = pl_try_run,

@@ -44,6 +44,9 @@ int pl_try_admit(struct pl_try *t, struct pl_err *err);
 int pl_try_ghost(struct pl_try *t, struct pl_err *err);
 /* Runs it, fills t->run and stores it in the ledger, failures too, unless it was stopped. */
 int pl_try_measure(struct pl_try *t, struct pl_err *err);
+/* All of it for a model of whisper.cpp: say tells what is done, fill is of a ghost's weights. */
+int pl_try_hear(struct pl_try *t, void (*say)(void *ctx, const char *what), uint64_t timeout_ns,
+                const char *fill, struct pl_err *err);
 /* Frees the model and what was loaded of it. */
 void pl_try_forget(struct pl_try *t);
 

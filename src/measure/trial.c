@@ -10,9 +10,9 @@
 #include "engine/llamacpp/server.h"
 #include "measure/beside.h"
 #include "measure/hot.h"
+#include "measure/returned.h"
 #include "measure/watch.h"
 #include "sys/cgroup.h"
-#include "sys/meminfo.h"
 #include "sys/proc.h"
 
 #include <errno.h>
@@ -22,8 +22,6 @@
 
 #define PL_SAMPLE_NS (50 * PL_MS_NS) /* reading /proc/PID/status costs about 10 us */
 #define PL_REPEATS_MAX 64
-#define PL_RETURN_WAIT_NS (10 * PL_S_NS)    /* unloading gives memory back within 10 s ... */
-#define PL_RETURN_SLACK_BYTES (50 * PL_MIB) /* ... +- 50 MiB */
 
 struct pl_trial {
     const struct pl_forecast *f;
@@ -40,14 +38,6 @@ static void pl_trial_say(const struct pl_trial *t, const char *what)
 {
     if (t->o->progress != NULL)
         t->o->progress(t->o->ctx, what);
-}
-
-static uint64_t pl_trial_available(const struct pl_root *root)
-{
-    struct pl_meminfo info;
-    if (pl_meminfo_read(root, &info, NULL) < 0)
-        return 0;
-    return pl_meminfo_available(&info).likely;
 }
 
 /* The first driver that is known: one that changed explains another speed. */
@@ -412,23 +402,6 @@ static int pl_trial_serve(struct pl_trial *t, struct pl_err *err)
     return rc;
 }
 
-/* Waits until what the engine held is available again. */
-static void pl_trial_returned(struct pl_trial *t)
-{
-    const struct pl_clock *clock = pl_clock_real();
-    uint64_t until = pl_now_ns(clock) + PL_RETURN_WAIT_NS;
-    if (t->available_before == 0)
-        return; /* what was available is unknown: nothing is claimed */
-    uint64_t want = t->available_before - t->available_before / 100;
-    want = want > PL_RETURN_SLACK_BYTES ? want - PL_RETURN_SLACK_BYTES : 0;
-    do {
-        t->run->memory_returned = pl_trial_available(&t->root) >= want;
-        if (t->run->memory_returned)
-            return;
-        pl_sleep_ns(clock, 20 * PL_MS_NS);
-    } while (pl_now_ns(clock) < until);
-}
-
 int pl_trial_run(const struct pl_forecast *f, const struct pl_trial_options *o, struct pl_run *ret,
                  struct pl_err *err)
 {
@@ -440,7 +413,7 @@ int pl_trial_run(const struct pl_forecast *f, const struct pl_trial_options *o, 
     int rc = pl_root_open(NULL, &t.root, err);
     if (rc < 0)
         return rc;
-    t.available_before = pl_trial_available(&t.root);
+    t.available_before = pl_returned_before(&t.root);
     pl_beside_before(&t.root, &ret->beside);
     rc = pl_trial_serve(&t, err);
     t.watch = pl_watch_stop(t.watch);
@@ -449,7 +422,7 @@ int pl_trial_run(const struct pl_forecast *f, const struct pl_trial_options *o, 
     t.server = pl_server_free(t.server);
     if (rc == 0) {
         pl_trial_say(&t, "waiting for the memory to come back");
-        pl_trial_returned(&t);
+        ret->memory_returned = pl_returned_wait(&t.root, t.available_before);
         ret->status = PL_RUN_OK;
     } else {
         ret->status = rc == -EINTR ? PL_RUN_INTERRUPTED : PL_RUN_FAILED;

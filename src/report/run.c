@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/table.h"
 #include "base/units.h"
+#include "domain/whisper.h"
 #include "report/model.h"
 #include "report/quantity.h"
 
@@ -208,17 +209,19 @@ void pl_run_text(const struct pl_run *run, struct pl_str *out, bool colour)
     pl_run_who(run, out);
     pl_run_table(run, out, colour);
     pl_str_add(out, "\n");
-    pl_run_speed(out, "prefill", run->predicted_prefill, run->timing.prompt_tokens_per_second,
-                 run->prompt_spread, run->repeats);
-    pl_run_speed(out, "decode", run->predicted_decode, run->timing.predicted_tokens_per_second,
-                 run->predicted_spread, run->repeats);
+    if (!pl_streq(run->engine, PL_WHISPER_FORMAT)) { /* which is given no prompt of tokens */
+        pl_run_speed(out, "prefill", run->predicted_prefill, run->timing.prompt_tokens_per_second,
+                     run->prompt_spread, run->repeats);
+        pl_run_speed(out, "decode", run->predicted_decode, run->timing.predicted_tokens_per_second,
+                     run->predicted_spread, run->repeats);
+    }
     if (run->beside.judged && run->beside.disturbed && run->repeats > 0)
         pl_run_disturbed(&run->beside, out);
     if (run->timing.first_token_ms > 0)
         pl_str_addf(out, "first token after %.0f ms", run->timing.first_token_ms);
     if (run->report.load_ms > 0)
-        pl_str_addf(out, "%s ready %.1f s after the start",
-                    run->timing.first_token_ms > 0 ? ";" : "", (double)run->report.load_ms / 1e3);
+        pl_str_addf(out, "%sready %.1f s after the start",
+                    run->timing.first_token_ms > 0 ? "; " : "", (double)run->report.load_ms / 1e3);
     if (run->timing.first_token_ms > 0 || run->report.load_ms > 0)
         pl_str_add(out, "\n");
     pl_run_sample(out, "loaded", &run->baseline);

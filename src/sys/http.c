@@ -13,8 +13,8 @@
 struct pl_http {
     const struct pl_curl *curl;
     CURL *easy;
-    struct curl_slist *json_headers;
-    const struct pl_http_request *q; /* during a request */
+    struct curl_slist *json_headers, *type_headers; /* type_headers: of this request */
+    const struct pl_http_request *q;                /* during a request */
     struct pl_str *body;
     size_t taken, cap;
     int failed; /* why a callback ended the request */
@@ -88,6 +88,23 @@ static int pl_http_on_progress(void *ctx, curl_off_t dt, curl_off_t dn, curl_off
     return 0;
 }
 
+/* The header of a body that is no JSON. "Expect:" empty: the server is asked for no go-ahead, which
+ * small ones never give, and a second would pass. */
+static bool pl_http_type(struct pl_http *h, const struct pl_http_request *q)
+{
+    char line[256];
+    h->type_headers = NULL;
+    if (q->body == NULL)
+        return true;
+    if (q->type == NULL || strpbrk(q->type, "\r\n") != NULL ||
+        !PL_FMT(line, "Content-Type: %s", q->type))
+        return false;
+    h->type_headers = h->curl->slist_append(NULL, line);
+    struct curl_slist *more =
+        h->type_headers != NULL ? h->curl->slist_append(h->type_headers, "Expect:") : NULL;
+    return more != NULL;
+}
+
 /* Every option is set anew: nothing of an earlier request stays. */
 static CURLcode pl_http_options(struct pl_http *h, const struct pl_http_request *q)
 {
@@ -115,10 +132,11 @@ static CURLcode pl_http_options(struct pl_http *h, const struct pl_http_request 
     PL_SET(CURLOPT_XFERINFOFUNCTION, pl_http_on_progress);
     PL_SET(CURLOPT_XFERINFODATA, h);
     PL_SET(CURLOPT_TCP_NODELAY, 1L);
-    if (q->json != NULL) {
-        PL_SET(CURLOPT_POSTFIELDS, q->json);
-        PL_SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(q->json));
-        PL_SET(CURLOPT_HTTPHEADER, h->json_headers);
+    if (q->json != NULL || q->body != NULL) {
+        PL_SET(CURLOPT_POSTFIELDSIZE_LARGE,
+               (curl_off_t)(q->json != NULL ? strlen(q->json) : q->body_len));
+        PL_SET(CURLOPT_POSTFIELDS, q->json != NULL ? (const void *)q->json : q->body);
+        PL_SET(CURLOPT_HTTPHEADER, q->json != NULL ? h->json_headers : h->type_headers);
     }
 #undef PL_SET
     return r;
@@ -150,9 +168,12 @@ int pl_http_do(struct pl_http *h, const struct pl_http_request *q, struct pl_htt
     h->body = &ret->body;
     h->taken = 0;
     h->failed = 0;
-    CURLcode r = pl_http_options(h, q);
+    CURLcode r = pl_http_type(h, q) ? pl_http_options(h, q) : CURLE_OUT_OF_MEMORY;
     if (r == CURLE_OK)
         r = h->curl->easy_perform(h->easy);
+    if (h->type_headers != NULL)
+        h->curl->slist_free_all(h->type_headers);
+    h->type_headers = NULL;
     int code = r == CURLE_OK ? 0 : pl_http_error(h, r, err);
     if (code == 0)
         (void)h->curl->easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &ret->status);

@@ -14,7 +14,10 @@ struct pl_http; /* one connection's worth of state; not to be shared between thr
 
 struct pl_http_request {
     const char *url;
-    const char *json;                  /* body: makes it a POST; NULL = GET */
+    const char *json; /* body: makes it a POST; NULL = GET */
+    const char *type; /* of a body that is no JSON ("multipart/..."); or NULL */
+    const void *body; /* that body, instead of json; body_len bytes */
+    size_t body_len;
     uint64_t connect_timeout_ns;       /* 0 = 2 s */
     uint64_t timeout_ns;               /* of the whole request; 0 = no limit */
     uint64_t idle_timeout_ns;          /* without a byte, in whole seconds; 0 = no limit */

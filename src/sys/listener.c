@@ -2,12 +2,15 @@
 
 #include "base/str.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define PL_LISTEN_STATE "0A" /* TCP_LISTEN, include/net/tcp_states.h */
@@ -86,4 +89,25 @@ int pl_listener_pid(uint16_t port, pid_t *ret, struct pl_err *err)
                             "port %u belongs to a process that does not let us look; try as root",
                             port)
                   : pl_fail(err, -ENOENT, "who listens on port %u is in another namespace", port);
+}
+
+int pl_port_free(uint16_t wanted, uint16_t *ret)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int on = 1; /* as the engine does: a port in TIME_WAIT is free */
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    struct sockaddr_in sa = {.sin_family = AF_INET,
+                             .sin_port = htons(wanted),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(sa);
+    int code = 0;
+    if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
+        getsockname(fd, (struct sockaddr *)&sa, &n) < 0)
+        code = -errno;
+    else
+        *ret = ntohs(sa.sin_port);
+    (void)close(fd);
+    return code;
 }

@@ -12,4 +12,8 @@
  * may not be read. */
 int pl_listener_pid(uint16_t port, pid_t *ret, struct pl_err *err);
 
+/* A port of 127.0.0.1 that nobody listens on now: wanted, or for 0 the kernel's choice.
+ * -EADDRINUSE ... It may be taken by another before it is used. */
+int pl_port_free(uint16_t wanted, uint16_t *ret);
+
 #endif

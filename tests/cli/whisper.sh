@@ -8,7 +8,8 @@ json() { # EXPRESSION of the JSON in $out
     jq -r "$1" <<<"$out"
 }
 
-# Lengths of published files, bytes (ggerganov/whisper.cpp on the hub).
+# Lengths of published files, bytes: ggerganov/whisper.cpp on the hub, revision
+# 5359861c739e955e79d9a303bcbc70fb988958b1, as its listing has them.
 while read -r name bytes; do
     run "$PLIMSOLL" inspect "$name" --json
     is "$name has the published length" "$(json .model.file_bytes)" "$bytes"
@@ -89,9 +90,19 @@ is "a model of another engine: exit 3" "$status" 3
 run "$PLIMSOLL" estimate whisper-tiny:q4_k_m -M "$T/cpu.json"
 is "no such type: exit 2" "$status" 2
 like "those there are" "$err" "q5_0"
-run "$PLIMSOLL" try whisper-tiny
-is "llama.cpp does not load it: exit 2" "$status" 2
-like "what does" "$err" "whisper-server"
+run env -u PLIMSOLL_ENGINE PLIMSOLL_ENGINES="$T/nothing" PATH=/nonexistent "$PLIMSOLL" try whisper-tiny
+is "try without its engine: exit 4" "$status" 4
+like "what is missing" "$err" "whisper-server"
+for words in "whisper-tiny --prompt 5" "whisper-tiny --golden" "whisper-tiny qwen3-0.6b" "whisper-tiny --program cli" \
+    "qwen3-0.6b --engine vllm" "whisper-tiny -c 4096"; do
+    # shellcheck disable=SC2086 # words
+    run "$PLIMSOLL" try $words --no-ledger
+    is "try $words: exit 2" "$status" 2
+    is "try $words: one line and at most a hint" "$(grep -vc '^hint:' <<<"$err")" 1
+done
+run "$PLIMSOLL" fit whisper-tiny -M "$T/cpu.json"
+is "fit is of llama.cpp: exit 2" "$status" 2
+like "what tells its needs" "$err" "plimsoll estimate"
 
 # damaged files
 head -c 20000000 "$T/r.bin" >"$T/cut.bin"

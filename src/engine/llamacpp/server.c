@@ -2,16 +2,14 @@
 
 #include "engine/llamacpp/server_impl.h"
 #include "engine/llamacpp/settings.h"
+#include "sys/listener.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,28 +17,6 @@
 #define PL_BUILD_NO_WEBUI 4400
 /* The lowest verbosity at which 0.7.0 prints its buffers; older versions always print them. */
 #define PL_VERBOSITY "4"
-
-/* A port nobody listens on now: the kernel's choice. */
-static int pl_port_free(uint16_t wanted, uint16_t *ret)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    int on = 1; /* as the engine does: a port in TIME_WAIT is free */
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    struct sockaddr_in sa = {.sin_family = AF_INET,
-                             .sin_port = htons(wanted),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof(sa);
-    int code = 0;
-    if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
-        getsockname(fd, (struct sockaddr *)&sa, &n) < 0)
-        code = -errno;
-    else
-        *ret = ntohs(sa.sin_port);
-    (void)close(fd);
-    return code;
-}
 
 static void pl_words_take(struct pl_server_words *w, const char *data, size_t len)
 {
