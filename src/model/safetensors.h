@@ -46,8 +46,8 @@ bool pl_safetensors_folder(const char *folder, char *ret, size_t size);
 int pl_config_read(struct pl_model *m, const char *text, size_t len, const char *name,
                    struct pl_err *err);
 
-/* One file's header: the JSON behind the length. bytes is the whole file, data_offset where its data
- * begins: set both before. Fills tensor, in the arena. -EBADMSG (exit 2) for what breaks the
+/* One file's header: the JSON behind the length. bytes is the whole file, data_offset where its
+ * data begins: set both before. Fills tensor, in the arena. -EBADMSG (exit 2) for what breaks the
  * grammar. */
 struct pl_safetensors_part {
     const char *path; /* in the arena */

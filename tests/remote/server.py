@@ -53,14 +53,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(k, v)
         if not any(k.lower() in ("content-length", "transfer-encoding") for k, _ in headers):
             self.send_header("Content-Length", str(len(body)))
+        self.note(status, len(body))  # before the client can go on
         self.end_headers()
-        sent = 0
         try:
             self.wfile.write(body)
-            sent = len(body)
         except (BrokenPipeError, ConnectionResetError):
             pass
-        self.note(status, sent)
 
     def file(self, rel):
         path = os.path.join(root, rel)
@@ -105,17 +103,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         for k, v in headers:
             self.send_header(k, v)
+        left = n if cut is None else min(n, cut)
+        sent, noted = 0, left == 0
+        if noted:
+            self.note(status, 0)
         self.end_headers()
-        sent = 0
         with open(path, "rb") as f:
             f.seek(first)
-            left = n if cut is None else min(n, cut)
             while left > 0:
                 piece = f.read(min(65536, left))
                 if flip and size - f.tell() < 1 << 20:
                     piece = piece[:-1] + bytes([piece[-1] ^ 1])
                 if pace:
                     time.sleep(len(piece) / pace)
+                if len(piece) == left:  # the last: noted before the client can go on
+                    self.note(status, sent + len(piece))
+                    noted = True
                 try:
                     self.wfile.write(piece)
                 except (BrokenPipeError, ConnectionResetError):
@@ -124,7 +127,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 left -= len(piece)
         if cut is not None and cut < n:
             self.close_connection = True
-        self.note(status, sent)
+        if not noted:
+            self.note(status, sent)
 
     def do_GET(self):
         if self.path == "/idle":

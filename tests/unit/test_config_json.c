@@ -130,16 +130,16 @@ static void types_and_quantisers(void **state)
         uint64_t bits;
     } said[] = {
         {"{\"model_type\":\"a\",\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":4}}",
-         "gptq",                                                                                                  4          },
-        {"{\"model_type\":\"a\",\"quantization_config\":{\"load_in_4bit\":true}}",                "bitsandbytes",
-         4                                                                                                                   },
-        {"{\"model_type\":\"a\",\"quantization_config\":{\"load_in_8bit\":true}}",                "bitsandbytes",
-         8                                                                                                                   },
+         "gptq",                                                                                                    4         },
+        {"{\"model_type\":\"a\",\"quantization_config\":{\"load_in_4bit\":true}}",                  "bitsandbytes",
+         4                                                                                                                    },
+        {"{\"model_type\":\"a\",\"quantization_config\":{\"load_in_8bit\":true}}",                  "bitsandbytes",
+         8                                                                                                                    },
         {"{\"model_type\":\"a\",\"text_config\":{\"quantization_config\":{\"quant_method\":\"fp8\"}"
-         "}}",                                                                                        "fp8",                                                                                                    UINT64_MAX                  },
+         "}}",                                                                             "fp8",          UINT64_MAX},
         {"{\"model_type\":\"a\",\"compression_config\":{\"quant_method\":\"compressed-tensors\"}}",
-         "compressed-tensors",             UINT64_MAX                                                                                                },
-        {"{\"model_type\":\"a\"}",                                                                                       "",                                                                              UINT64_MAX},
+         "compressed-tensors",                                                                                      UINT64_MAX},
+        {"{\"model_type\":\"a\"}",                                                                  "",             UINT64_MAX},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
