@@ -125,10 +125,23 @@ static bool pl_url_char(char c)
 /* "//user:password@" of a URL, or the value of a parameter that says it is secret. */
 static size_t pl_match_token(const char *text, size_t at, size_t len, size_t *ret_keep)
 {
-    static const char *const name[] = {
-        "token=",     "access_token=", "api_key=",         "apikey=",
-        "password=",  "passwd=",       "secret=",          "key=",
-        "signature=", "sig=",          "x-amz-signature=", "x-amz-credential="};
+    static const char *const name[] = {"token=",
+                                       "access_token=",
+                                       "api_key=",
+                                       "apikey=",
+                                       "password=",
+                                       "passwd=",
+                                       "secret=",
+                                       "key=",
+                                       "signature=",
+                                       "sig=",
+                                       "x-amz-signature=",
+                                       "x-amz-credential=",
+                                       "policy=",
+                                       "key-pair-id=",
+                                       "x-goog-signature=",
+                                       "x-goog-credential=",
+                                       "x-amz-security-token="};
     size_t n = 0;
     if (at >= 1 && text[at - 1] == ':' && pl_at(text, at, len, "//")) {
         for (n = 2; at + n < len && pl_url_char(text[at + n]) && text[at + n] != '/'; n++) {

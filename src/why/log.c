@@ -138,7 +138,7 @@ static void pl_apply_context(struct pl_whylog *l, const struct pl_rule_row *row,
         l->stage = pl_oom_phase_of(row->phase);
     for (uint32_t c = 0; c < m->n_capture; c++)
         if (m->capture[c].field == PL_FIELD_MODEL && m->capture[c].len > 0)
-            pl_set_text(l->model, sizeof(l->model), m->capture[c].text, m->capture[c].len);
+            pl_set_named(l->model, sizeof(l->model), m->capture[c].text, m->capture[c].len);
 }
 
 static void pl_apply_detail(struct pl_whylog *l, const struct pl_rule_row *row,

@@ -1,5 +1,5 @@
 /* Reads a log, as it comes, and keeps the failures it tells. Memory is bounded whatever comes: a
- * line is kept to PL_LOG_LINE_MAX bytes, of many failures the first and the latest. */
+ * line is kept to PL_WHYLOG_LINE_MAX bytes, of many failures the first and the latest. */
 #ifndef PL_WHY_LOG_H
 #define PL_WHY_LOG_H
 
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PL_LOG_LINE_MAX 4096
+#define PL_WHYLOG_LINE_MAX 4096
 #define PL_LOG_FAILURES_MAX 16
 /* Lines that were looked at closely; a log of nothing but failures is read no further. */
 #define PL_LOG_MATCHES_MAX 400000

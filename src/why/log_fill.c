@@ -1,4 +1,5 @@
 /* Filling a failure with what its lines say. */
+#include "base/mask.h"
 #include "base/str.h"
 #include "why/log_impl.h"
 #include "why/size.h"
@@ -114,6 +115,13 @@ static void pl_take_buffer(struct pl_oom *o, const struct pl_capture *c)
     }
 }
 
+void pl_set_named(char *out, size_t size, const char *text, size_t len)
+{
+    char said[PL_WHYLOG_LINE_MAX];
+    (void)PL_FMT(said, "%.*s", (int)len, text);
+    (void)pl_mask_text(NULL, said, out, size);
+}
+
 /* The first text of its kind stays; of models the latest. */
 static void pl_take_text(struct pl_oom *o, const struct pl_capture *c)
 {
@@ -125,7 +133,7 @@ static void pl_take_text(struct pl_oom *o, const struct pl_capture *c)
     if (c->field == PL_FIELD_NODE && c->kind == PL_KIND_BUFFER)
         pl_take_buffer(o, c);
     if (out != NULL && (out[0] == '\0' || c->field == PL_FIELD_MODEL))
-        pl_set_text(out, PL_OOM_TEXT_MAX, c->text, c->len);
+        pl_set_named(out, PL_OOM_TEXT_MAX, c->text, c->len);
 }
 
 static void pl_take(struct pl_incident *i, const struct pl_capture *c)
@@ -161,7 +169,7 @@ void pl_incident_evidence(struct pl_incident *i, uint64_t line, const char *text
     if (o->n_evidence == PL_OOM_LINES_MAX)
         return;
     o->line[o->n_evidence] = line;
-    pl_text_cut(o->evidence[o->n_evidence++], PL_OOM_LINE_MAX, text);
+    (void)pl_mask_text(NULL, text, o->evidence[o->n_evidence++], PL_OOM_LINE_MAX);
 }
 
 void pl_incident_merge(struct pl_incident *into, const struct pl_incident *from)

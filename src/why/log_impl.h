@@ -21,10 +21,10 @@ struct pl_incident {
 
 struct pl_whylog {
     struct pl_rules *rules;
-    char line[PL_LOG_LINE_MAX];
+    char line[PL_WHYLOG_LINE_MAX];
     size_t len;
     bool cut_line, cut, blank, escape;
-    char before[2 * PL_LOG_LINE_MAX + 2]; /* the line before, and room to join the next to it */
+    char before[2 * PL_WHYLOG_LINE_MAX + 2]; /* the line before, and room to join the next to it */
     size_t before_len;
     uint32_t unmatched[PL_LOG_UNMATCHED]; /* rules whose words stood in the line before and that did
                                              not match */
@@ -52,6 +52,8 @@ void pl_incident_merge(struct pl_incident *into, const struct pl_incident *from)
 /* 3: runs models with the help of others; 2: a library or engine; 1: the system; 0: no name. */
 int pl_engine_rank(const char *name);
 void pl_set_text(char *out, size_t size, const char *text, size_t len);
+/* The same of what names something in a foreign text: an address goes without its password. */
+void pl_set_named(char *out, size_t size, const char *text, size_t len);
 
 /* why/log_words.c: numbers of a line by the words around them. */
 void pl_incident_words(struct pl_incident *i, const char *line);
