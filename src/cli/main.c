@@ -5,6 +5,7 @@
 #include "cli/verbs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -132,8 +133,20 @@ static int pl_run_verb(const struct pl_verb *verb, int argc, char **argv)
     return status;
 }
 
+/* A closed 0, 1 or 2 would be the number of the next file that is opened, and be read from or
+ * written to. It stays as good as closed: /dev/null opened the wrong way round, and not handed on.
+ */
+static void pl_main_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+}
+
 int main(int argc, char **argv)
 {
+    pl_main_descriptors();
+    (void)signal(SIGCHLD, SIG_DFL); /* ignored, the status of a child would be lost */
     (void)signal(SIGPIPE, SIG_IGN);
     pl_table_within(pl_terminal_columns(STDOUT_FILENO));
     (void)signal(SIGXFSZ, SIG_IGN); /* a file limit is an error of write(), not a death */

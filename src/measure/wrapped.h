@@ -16,10 +16,15 @@ struct pl_wrapped_options {
     bool listen;             /* to its outputs */
     pl_tap_fn *heard;        /* what it says; called from this thread */
     void *ctx;
-    const char *group;       /* cgroup.procs to join, or NULL */
-    uint64_t ceiling;        /* bytes of RssAnon + RssShmem of the tree; 0 = none. Above it the tree
-                                is stopped: for machines where no control group can be made */
-    bool (*over)(void *ctx); /* asked now and then: is another limit passed? May be NULL */
+    const char *group; /* cgroup.procs to join, or NULL */
+    uint64_t ceiling;  /* bytes of RssAnon + RssShmem of the tree; 0 = none. Above it the tree
+                          is stopped: for machines where no control group can be made */
+    /* Called at every look with the processes that were found, all there were since the start;
+     * true stops the command, as a ceiling does. May be NULL. */
+    bool (*look)(void *ctx, const pid_t *pids, uint32_t n);
+    int also;                 /* one more descriptor to wait for; -1 = none */
+    bool (*ready)(void *ctx); /* it is readable, or closed; false: do not wait for it any more */
+    pid_t helper;             /* a child of ours that is none of the command's; 0 = none */
 };
 
 struct pl_wrapped {
@@ -29,6 +34,7 @@ struct pl_wrapped {
     struct pl_sample peak; /* most of each field */
     uint64_t peak_memory;  /* most of RssAnon + RssShmem at once */
     uint32_t most_processes;
+    uint32_t left;     /* processes it left behind, which go on */
     bool over_ceiling; /* stopped by us */
     bool interrupted;  /* the user sent it a signal to end */
 };

@@ -117,6 +117,7 @@ int pl_group_make(uint64_t limit_bytes, struct pl_group *ret, struct pl_err *err
     if (place.version == PL_CGROUP_NONE || place.outside || !PL_FMT(own, "/%s", place.dir))
         return pl_fail(err, -ENOTSUP, "no control group for memory is to be had here");
     ret->version = place.version;
+    ret->limit = limit_bytes;
     rc = pl_group_at(own, limit_bytes, ret);
     char *slash = strrchr(own, '/');
     if (rc < 0 && place.version == PL_CGROUP_V2 && slash != NULL && slash != own) {
@@ -135,12 +136,15 @@ struct pl_group_events pl_group_read(const struct pl_group *g)
     struct pl_group_events e = {0};
     if (g->version == PL_CGROUP_V2) {
         e.known = pl_group_number(g->dir, "memory.events", "oom_kill", &e.oom_kills);
-        (void)pl_group_number(g->dir, "memory.events", "max", &e.failures);
+        e.met_known = pl_group_number(g->dir, "memory.events", "oom", &e.met);
         (void)pl_group_number(g->dir, "memory.peak", NULL, &e.peak);
     } else if (g->version == PL_CGROUP_V1) {
         e.known = pl_group_number(g->dir, "memory.oom_control", "oom_kill", &e.oom_kills);
-        (void)pl_group_number(g->dir, "memory.failcnt", NULL, &e.failures);
+        e.met_known = pl_group_number(g->dir, "memory.failcnt", NULL, &e.met);
         (void)pl_group_number(g->dir, "memory.max_usage_in_bytes", NULL, &e.peak);
+        /* not every kernel counts there (6.18 does not); a limit that was met is nearly filled */
+        if (e.met == 0 && e.peak > 0)
+            e.met = e.peak >= g->limit / 10 * 9 ? 1 : 0;
     }
     return e;
 }

@@ -10,6 +10,7 @@
 
 struct pl_group {
     enum pl_cgroup_version version; /* PL_CGROUP_NONE: none was made */
+    uint64_t limit;                 /* bytes */
     char dir[PL_PATH_TEXT_MAX];     /* absolute */
     char procs[PL_PATH_TEXT_MAX];   /* its cgroup.procs: for struct pl_spawn */
 };
@@ -17,9 +18,12 @@ struct pl_group {
 /* What the kernel counted for the group. */
 struct pl_group_events {
     bool known;
-    uint64_t oom_kills; /* processes the kernel killed for its limit */
-    uint64_t failures;  /* times the limit was met */
-    uint64_t peak;      /* bytes; 0 = not told */
+    uint64_t oom_kills; /* of its processes the kernel killed for memory: for this group's limit,
+                           for one above it, or for the machine's own */
+    bool met_known;
+    uint64_t met; /* times this group's limit was met and nothing could be given back: with none the
+                     kills were for another */
+    uint64_t peak; /* bytes; 0 = not told */
 };
 
 /* Processes the kernel has killed for want of memory since it started, of every group (oom_kill of

@@ -193,11 +193,16 @@ static void pl_child_close(void)
         (void)close(fd);
 }
 
-static void pl_child_signals(void)
+static void pl_child_signals(const struct pl_spawn *how)
 {
-    struct sigaction dfl = {.sa_handler = SIG_DFL};
-    for (int s = 1; s < NSIG; s++)
+    struct sigaction dfl = {.sa_handler = SIG_DFL}, had;
+    for (int s = 1; s < NSIG; s++) {
+        bool ours = s == SIGPIPE || s == SIGXFSZ; /* this program itself ignores them (main.c) */
+        if (how->keep_ignored && !ours && sigaction(s, NULL, &had) == 0 &&
+            had.sa_handler == SIG_IGN)
+            continue;
         (void)sigaction(s, &dfl, NULL); /* fails for KILL and STOP: fine */
+    }
     sigset_t none;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -239,7 +244,7 @@ static _Noreturn void pl_child_main(struct pl_spawn_plan *p)
         p->fail_fd = 3;
     }
     pl_child_close();
-    pl_child_signals();
+    pl_child_signals(p->how);
     (void)execve(p->path, p->argv, (char *const *)(uintptr_t)p->env);
     pl_child_fail(p);
     _exit(127);

@@ -37,6 +37,8 @@ struct pl_spawn {
     bool inherit_stdin; /* else /dev/null */
     bool same_group;    /* stay in our session and process group (a terminal's job) */
     bool outlive;       /* do not die with the thread that started it */
+    bool keep_ignored;  /* signals we were started with as ignored stay so (nohup); else all are
+                           the default ones */
 };
 
 struct pl_child {
@@ -52,7 +54,8 @@ struct pl_child {
 #define PL_CHILD_NONE ((struct pl_child){.pidfd = -1, .out = -1})
 
 /* Starts a program. Every descriptor but 0, 1 and 2 is closed in the child; its signal handling is
- * the default one. A program that cannot be executed is reported here (-ENOENT, -EACCES, -ENOEXEC
+ * the default one, but for keep_ignored. A program that cannot be executed is reported here
+ * (-ENOENT, -EACCES, -ENOEXEC
  * ...), not as a child that ends at once. *ret is set on success only; end it with
  * pl_child_done. */
 int pl_spawn(const struct pl_spawn *how, struct pl_child *ret, struct pl_err *err);

@@ -14,6 +14,9 @@
 #include <unistd.h>
 
 #define PL_TAP_CHUNK 65536
+#define PL_TAP_PIPE_PIECE 4096    /* PIPE_BUF */
+#define PL_TAP_TERMINAL_PIECE 512 /* a terminal says it has room when it has for some */
+#define PL_TAP_TURNS 16           /* of reading and writing, before others have their turn */
 
 static bool pl_tap_terminal(struct pl_tap *t)
 {
@@ -56,7 +59,8 @@ static bool pl_tap_pipe(struct pl_tap *t)
 void pl_tap_open(int fd, struct pl_tap *ret)
 {
     struct stat st;
-    *ret = (struct pl_tap){.to = fd, .child = -1, .from = -1};
+    static char held[2][PL_TAP_CHUNK];
+    *ret = (struct pl_tap){.to = fd, .child = -1, .from = -1, .held = held[fd == STDERR_FILENO]};
     if (fstat(fd, &st) < 0)
         return;
     if (S_ISREG(st.st_mode)) {
@@ -78,43 +82,65 @@ void pl_tap_started(struct pl_tap *t)
     t->child = -1;
 }
 
-/* All of it, waiting for a slow reader: the child waits too, as it would without us. */
-static bool pl_tap_write(int fd, const char *bytes, size_t n)
+/* Writes of what is held as much as is taken without waiting: up to a page goes into any pipe that
+ * has room at all (pipe(7)), less into a terminal. False when the reader is gone. */
+static bool pl_tap_put(struct pl_tap *t)
 {
-    while (n > 0) {
-        ssize_t put = write(fd, bytes, n);
-        if (put < 0 && errno == EAGAIN) {
-            struct pollfd p = {.fd = fd, .events = POLLOUT};
-            (void)poll(&p, 1, -1);
-        } else if (put < 0 && errno != EINTR) {
+    size_t piece = t->kind == PL_TAP_TERMINAL ? PL_TAP_TERMINAL_PIECE : PL_TAP_PIPE_PIECE;
+    while (t->held_n > 0) {
+        struct pollfd p = {.fd = t->to, .events = POLLOUT};
+        if (poll(&p, 1, 0) <= 0)
+            return true;
+        ssize_t put = write(t->to, t->held + t->held_at, t->held_n < piece ? t->held_n : piece);
+        if (put < 0 && errno == EAGAIN)
+            return true;
+        if (put < 0 && errno != EINTR)
             return false;
-        } else if (put > 0) {
-            bytes += put;
-            n -= (size_t)put;
+        if (put > 0) {
+            t->held_at += (size_t)put;
+            t->held_n -= (size_t)put;
+            t->passed += (size_t)put;
         }
     }
     return true;
 }
 
+static void pl_tap_end(struct pl_tap *t)
+{
+    (void)close(t->from);
+    t->from = -1;
+    t->held_n = 0;
+}
+
 bool pl_tap_pump(struct pl_tap *t, pl_tap_fn *fn, void *ctx, bool *ret_broken)
 {
-    static char chunk[PL_TAP_CHUNK];
-    while (t->from >= 0) {
-        ssize_t n = read(t->from, chunk, sizeof(chunk));
-        if (n < 0 && errno == EINTR)
-            continue;
+    for (int turn = 0; t->from >= 0 && turn < PL_TAP_TURNS; turn++) {
+        if (!pl_tap_put(t)) {
+            *ret_broken = true; /* closing our end tells the child, as a closed pipe would */
+            pl_tap_end(t);
+            break;
+        }
+        if (t->held_n > 0)
+            return true;
+        ssize_t n = read(t->from, t->held, PL_TAP_CHUNK);
         if (n < 0 && errno == EAGAIN)
             return true;
         if (n > 0) {
-            fn(ctx, chunk, (size_t)n);
-            if (pl_tap_write(t->to, chunk, (size_t)n))
-                continue;
-            *ret_broken = true; /* closing our end tells the child, as a closed pipe would */
+            fn(ctx, t->held, (size_t)n);
+            t->held_at = 0;
+            t->held_n = (size_t)n;
+        } else if (n == 0 || errno != EINTR) {
+            pl_tap_end(t); /* end, or EIO of a terminal nobody has open */
         }
-        (void)close(t->from); /* end, or EIO of a terminal nobody has open */
-        t->from = -1;
     }
-    return false;
+    return t->from >= 0;
+}
+
+struct pollfd pl_tap_wait(const struct pl_tap *t)
+{
+    if (t->from >= 0 && t->held_n > 0)
+        return (struct pollfd){.fd = t->to, .events = POLLOUT};
+    return (struct pollfd){.fd = t->from, .events = POLLIN};
 }
 
 void pl_tap_resize(const struct pl_tap *t)

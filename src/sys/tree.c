@@ -48,26 +48,53 @@ static void pl_tree_children(pid_t pid, pid_t *pids, uint32_t *n)
     (void)closedir(d);
 }
 
-uint32_t pl_tree_sample(const struct pl_root *root, pid_t pid, struct pl_sample *ret,
-                        pid_t pids[PL_TREE_MAX])
+static bool pl_tree_is(pid_t pid, const pid_t *list, uint32_t n)
 {
-    static _Thread_local pid_t own[PL_TREE_MAX];
-    pid_t *list = pids != NULL ? pids : own;
-    uint32_t n = 1, read = 0;
-    list[0] = pid;
+    for (uint32_t i = 0; i < n; i++)
+        if (list[i] == pid)
+            return true;
+    return false;
+}
+
+static void pl_tree_add(struct pl_sample *sum, const struct pl_sample *s)
+{
+    sum->at_ns = s->at_ns;
+    sum->rss_anon += s->rss_anon;
+    sum->rss_shmem = s->rss_shmem > sum->rss_shmem ? s->rss_shmem : sum->rss_shmem; /* shared */
+    sum->rss_file = s->rss_file > sum->rss_file ? s->rss_file : sum->rss_file;      /* mostly */
+    sum->swap += s->swap;
+    sum->locked += s->locked;
+}
+
+uint32_t pl_tree_below(const struct pl_root *root, pid_t pid, const pid_t *skip, uint32_t n_skip,
+                       struct pl_sample *ret, pid_t pids[PL_TREE_MAX])
+{
+    static _Thread_local pid_t list[PL_TREE_MAX];
+    uint32_t n = 0, read = 0;
     *ret = (struct pl_sample){0};
+    pl_tree_children(pid, list, &n);
     for (uint32_t i = 0; i < n; i++) {
         struct pl_sample s = {0};
+        if (pl_tree_is(list[i], skip, n_skip))
+            continue;
         pl_tree_children(list[i], list, &n);
         if (pl_proc_sample(root, list[i], &s, NULL) < 0)
             continue;
-        ret->at_ns = s.at_ns;
-        ret->rss_anon += s.rss_anon;
-        ret->rss_shmem = s.rss_shmem > ret->rss_shmem ? s.rss_shmem : ret->rss_shmem; /* shared */
-        ret->rss_file = s.rss_file > ret->rss_file ? s.rss_file : ret->rss_file;      /* mostly */
-        ret->swap += s.swap;
-        ret->locked += s.locked;
-        read++;
+        pl_tree_add(ret, &s);
+        pids[read++] = list[i];
     }
     return read;
+}
+
+uint32_t pl_tree_sample(const struct pl_root *root, pid_t pid, struct pl_sample *ret,
+                        pid_t pids[PL_TREE_MAX])
+{
+    struct pl_sample own = {0};
+    uint32_t n = pl_tree_below(root, pid, NULL, 0, ret, pids);
+    if (pl_proc_sample(root, pid, &own, NULL) < 0)
+        return n;
+    pl_tree_add(ret, &own);
+    if (n < PL_TREE_MAX)
+        pids[n++] = pid;
+    return n;
 }
