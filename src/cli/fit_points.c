@@ -45,11 +45,11 @@ void pl_fit_command(const struct pl_settings *s, const char *model, char out[PL_
         argv[n] = NULL;
         memcpy(line + 3, argv, (size_t)n * sizeof(*argv));
         line[3 + n] = NULL;
-        pl_run_quote(argv, &text);
+        pl_run_quote(NULL, argv, &text);
         if (!text.failed)
             (void)pl_fmt(flags, PL_FIT_COMMAND_MAX, "%s", pl_str_get(&text));
         pl_str_clear(&text);
-        pl_run_quote(line, &text);
+        pl_run_quote(NULL, line, &text);
         if (!text.failed)
             (void)pl_fmt(out, PL_FIT_COMMAND_MAX, "%s", pl_str_get(&text));
     }

@@ -36,6 +36,7 @@ static void pl_run_heard(void *ctx, const char *bytes, size_t n)
 {
     struct pl_running *r = ctx;
     pl_whylog_feed(r->log, bytes, n);
+    pl_run_listen(r, bytes, n);
     for (size_t i = 0; i < n;) {
         size_t part =
             PL_RUN_HEARD_MAX - pl_heard.at < n - i ? PL_RUN_HEARD_MAX - pl_heard.at : n - i;
@@ -46,10 +47,35 @@ static void pl_run_heard(void *ctx, const char *bytes, size_t n)
     pl_heard.n = pl_heard.n + n < PL_RUN_HEARD_MAX ? pl_heard.n + n : PL_RUN_HEARD_MAX;
 }
 
+/* What it said last, in order and without its secrets. */
+static bool pl_run_last_words(const struct pl_running *r, struct pl_str *out)
+{
+    static char text[PL_RUN_HEARD_MAX];
+    size_t start = (pl_heard.at + PL_RUN_HEARD_MAX - pl_heard.n) % PL_RUN_HEARD_MAX;
+    size_t first = pl_heard.n < PL_RUN_HEARD_MAX - start ? pl_heard.n : PL_RUN_HEARD_MAX - start;
+    memcpy(text, pl_heard.ring + start, first);
+    memcpy(text + first, pl_heard.ring, pl_heard.n - first);
+    pl_mask_add(&r->mask, text, pl_heard.n, out);
+    return !out->failed;
+}
+
+static bool pl_run_write(int fd, const char *text, size_t n)
+{
+    while (n > 0) {
+        ssize_t put = write(fd, text, n);
+        if (put < 0 && errno != EINTR)
+            return false;
+        text += put > 0 ? put : 0;
+        n -= put > 0 ? (size_t)put : 0;
+    }
+    return true;
+}
+
 /* Keeps what it said last, for `plimsoll why`. Only the owner may read it: it may hold anything. */
 static void pl_run_keep_log(struct pl_running *r)
 {
     char dir[PL_PATH_TEXT_MAX];
+    struct pl_str text;
     if (pl_heard.n == 0 || !pl_failed_log_path(r->kept_log, sizeof(r->kept_log)))
         return;
     (void)PL_FMT(dir, "%s", r->kept_log);
@@ -58,17 +84,14 @@ static void pl_run_keep_log(struct pl_running *r)
         (void)mkdir(dir, 0700);
         *p = '/';
     }
-    int fd = open(r->kept_log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        r->kept_log[0] = '\0';
-        return;
-    }
-    size_t start = (pl_heard.at + PL_RUN_HEARD_MAX - pl_heard.n) % PL_RUN_HEARD_MAX;
-    size_t first = pl_heard.n < PL_RUN_HEARD_MAX - start ? pl_heard.n : PL_RUN_HEARD_MAX - start;
-    bool ok = write(fd, pl_heard.ring + start, first) == (ssize_t)first &&
-              (first == pl_heard.n ||
-               write(fd, pl_heard.ring, pl_heard.n - first) == (ssize_t)(pl_heard.n - first));
-    (void)close(fd);
+    pl_str_init(&text, 8 * PL_RUN_HEARD_MAX);
+    int fd =
+        open(r->kept_log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+    bool ok = fd >= 0 && fchmod(fd, 0600) == 0 && pl_run_last_words(r, &text) &&
+              pl_run_write(fd, pl_str_get(&text), text.len);
+    if (fd >= 0)
+        (void)close(fd);
+    pl_str_done(&text);
     if (!ok)
         r->kept_log[0] = '\0';
 }
@@ -79,10 +102,10 @@ static void pl_run_say(struct pl_running *r, const char *text)
         (void)fprintf(stderr, "plimsoll: %s", text);
 }
 
-static uint64_t pl_run_ram_ceiling(const struct pl_running *r)
+uint64_t pl_run_ceiling_of(const struct pl_running *r, const char *pool)
 {
     for (uint32_t i = 0; i < r->n_ceiling; i++)
-        if (pl_streq(r->ceiling[i].pool, "ram"))
+        if (pl_streq(r->ceiling[i].pool, pool))
             return r->ceiling[i].bytes;
     return 0;
 }
@@ -91,7 +114,7 @@ static uint64_t pl_run_ram_ceiling(const struct pl_running *r)
 static int pl_run_once(struct pl_running *r, const char *const *argv, const char *const *env,
                        struct pl_err *err)
 {
-    uint64_t ceiling = pl_run_ram_ceiling(r);
+    uint64_t ceiling = pl_run_ceiling_of(r, "ram");
     struct pl_err soft = {0};
     r->log = pl_whylog_free(r->log);
     pl_heard.at = pl_heard.n = 0;
@@ -99,7 +122,7 @@ static int pl_run_once(struct pl_running *r, const char *const *argv, const char
     if (rc < 0)
         return rc;
     bool held = ceiling > 0 && pl_group_make(ceiling, &r->group, &soft) == 0;
-    const struct pl_wrapped_options o = {
+    struct pl_wrapped_options o = {
         .argv = argv,
         .env = env,
         .listen = !pl_cli_opt(r->cli, "no-log")->given,
@@ -108,8 +131,10 @@ static int pl_run_once(struct pl_running *r, const char *const *argv, const char
         .group = held ? r->group.procs : NULL,
         .ceiling = held ? 0 : ceiling,
     };
+    pl_run_watch(r, &o);
     r->kills_known = pl_oom_kills(&r->kills_before);
     rc = pl_wrapped_run(&o, &r->wrapped, err);
+    pl_run_unwatch(r);
     pl_whylog_end(r->log);
     if (held) {
         r->events = pl_group_read(&r->group);
@@ -140,6 +165,11 @@ static void pl_run_explanation(struct pl_running *r)
     struct pl_oom_object object[PL_OOM_OBJECTS_MAX];
     if (!r->has_oom || pl_cli_opt(r->cli, "quiet")->given)
         return;
+    for (uint32_t i = 0; i < r->oom.n_evidence; i++) {
+        char line[PL_OOM_LINE_MAX];
+        (void)PL_FMT(line, "%s", r->oom.evidence[i]);
+        (void)pl_mask_text(&r->mask, line, r->oom.evidence[i], PL_OOM_LINE_MAX);
+    }
     if (r->model != NULL) {
         w.n_object = pl_oom_objects(&r->oom, r->model,
                                     r->has_forecast ? &r->forecast.footprint : NULL, object);
@@ -176,7 +206,7 @@ static int pl_run_rung(struct pl_running *r, const struct pl_rung *g, struct pl_
         return rc;
     struct pl_str line;
     pl_str_init(&line, PL_RUN_COMMAND_MAX);
-    pl_run_quote(argv, &line);
+    pl_run_quote(&r->mask, argv, &line);
     (void)PL_FMT(r->rung_text, "%.200s",
                  g->name != NULL    ? g->name
                  : g->flags != NULL ? g->flags

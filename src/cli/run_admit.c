@@ -1,5 +1,4 @@
 /* Before a command runs: what it will need, and whether that is there. */
-#include "base/redact_words.h"
 #include "base/str.h"
 #include "base/units.h"
 #include "cli/machine.h"
@@ -10,8 +9,11 @@
 #include "model/open.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+extern char **environ;
 
 /* The command's name in the ledger: program and words without paths and secrets, so that the same
  * command from another folder is known again, and nobody's token is kept. */
@@ -23,7 +25,7 @@ static void pl_run_signature(struct pl_running *r)
     pl_str_init(&word, PL_RUN_COMMAND_MAX);
     for (int i = r->command.row != NULL ? r->command.program : 0; i < r->argc && !s.failed; i++) {
         pl_str_clear(&word);
-        pl_redact_word(&secrets, r->argv[i], &word);
+        pl_run_word(&r->mask, &secrets, r->argv[i], &word);
         const char *shown = pl_str_get(&word), *slash = strrchr(shown, '/');
         if (pl_streq(r->argv[i], "--port") && i + 1 < r->argc) {
             i++; /* any free one does */
@@ -53,6 +55,25 @@ static int pl_run_ceiling(struct pl_running *r, const char *text, struct pl_err 
         }
         r->n_ceiling++;
         p += n + (p[n] == ',');
+    }
+    return 0;
+}
+
+/* A ceiling of a pool that is not here would hold nothing. */
+static int pl_run_ceilings_known(const struct pl_running *r, struct pl_err *err)
+{
+    for (uint32_t i = 0; i < r->n_ceiling; i++) {
+        struct pl_str names;
+        const char *pool = r->ceiling[i].pool;
+        if (pl_streq(pool, "ram") || pl_machine_pool_const(&r->machine, pool) != NULL)
+            continue;
+        pl_str_init(&names, 1024);
+        for (uint32_t k = 0; k < r->machine.n_pool; k++)
+            pl_str_addf(&names, "%s%s", k > 0 ? ", " : "", r->machine.pool[k].name);
+        (void)pl_fail(err, -EINVAL, "--ceiling %s: this machine has no such pool", pool);
+        (void)pl_hint(err, "it has %s", pl_str_get(&names));
+        pl_str_done(&names);
+        return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
     }
     return 0;
 }
@@ -151,6 +172,8 @@ int pl_run_know(struct pl_running *r, struct pl_err *err)
         rc = pl_run_ceiling(r, ceilings->list[i], err);
     if (rc < 0)
         return rc;
+    pl_mask_words(&r->mask, r->argc, r->argv);
+    pl_mask_environment(&r->mask, environ);
     pl_run_signature(r);
     if (!pl_cli_opt(r->cli, "no-ledger")->given)
         (void)pl_ledger_open(pl_cli_opt(r->cli, "ledger")->text, PL_LEDGER_READ, &r->ledger, NULL);
@@ -158,7 +181,23 @@ int pl_run_know(struct pl_running *r, struct pl_err *err)
     pl_run_model(r);
     if (!r->has_before && r->model == NULL && r->n_ceiling == 0)
         return 0; /* nothing is known to hold against the machine: it is not asked */
-    return pl_run_machine(r) ? pl_run_judge(r) : 0;
+    if (!pl_run_machine(r))
+        return 0;
+    rc = pl_run_ceilings_known(r, err);
+    return rc == 0 ? pl_run_judge(r) : rc;
+}
+
+/* A server that holds a model already may hold this one, and unloads others by itself. */
+static bool pl_run_server_decides(const struct pl_running *r)
+{
+    static struct pl_elsewhere server;
+    struct pl_root root;
+    if (!r->command.elsewhere || !pl_streq(r->command.row->engine, "ollama") ||
+        pl_root_open(NULL, &root, NULL) < 0)
+        return false;
+    pl_elsewhere_server(&server, &root, getenv("OLLAMA_HOST"));
+    pl_root_done(&root);
+    return server.pid == 0 || server.before > PL_RUN_LOADED_MIN;
 }
 
 bool pl_run_admits(struct pl_running *r)
@@ -166,6 +205,8 @@ bool pl_run_admits(struct pl_running *r)
     const struct pl_pool *ram = pl_machine_pool(&r->machine, "ram");
     if (r->has_forecast) {
         if (r->forecast.judgement.verdict != PL_VERDICT_DOES_NOT_FIT)
+            return true;
+        if (pl_run_server_decides(r))
             return true;
         if (r->command.other == NULL)
             (void)pl_relief_find(&r->forecast, NULL, 0, &r->reliefs, NULL);

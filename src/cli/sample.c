@@ -1,11 +1,14 @@
 /* plimsoll _sample nvml: the child that asks a vendor's library, so that a library that hangs or
- * crashes takes nobody along. Started by the program itself, not by people: not in the help. */
+ * crashes takes nobody along. plimsoll _sample holdings: who holds memory of devices, again and
+ * again. Started by the program itself, not by people: not in the help. */
 #include "cli/sample.h"
 
 #include "base/str.h"
+#include "machine/holdings.h"
 #include "machine/nvml.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -23,8 +26,14 @@ static int pl_sample_out(void)
 int pl_cli_sample(int argc, char **argv)
 {
     const struct rlimit none = {0, 0};
-    if (argc != 1 || !pl_streq(argv[0], "nvml"))
+    bool held = argc == 1 && pl_streq(argv[0], "holdings");
+    if (argc != 1 || (!held && !pl_streq(argv[0], "nvml")))
         return PL_EXIT_USAGE;
+    if (held) { /* asks libraries through a child of its own */
+        (void)signal(SIGPIPE, SIG_DFL);
+        pl_holdings_write(STDOUT_FILENO, PL_CLI_SELF);
+        return PL_EXIT_ENVIRONMENT;
+    }
     (void)setrlimit(RLIMIT_CORE, &none); /* a crash of the library is told, not kept */
     int out = pl_sample_out();
     int rc = out >= 0 ? pl_nvml_call(out) : -1;

@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Ollama's own default (its FAQ, "How can I specify the context window size?");
+ * $OLLAMA_CONTEXT_LENGTH of its server, which is not known here, sets another. */
+#define PL_OLLAMA_CONTEXT 4096
 #define PL_COMMAND_BEFORE 16 /* words before the program, at most */
 
 static const struct pl_command_row pl_command_rows[] = {
@@ -126,25 +129,55 @@ static void pl_command_other(struct pl_command *c, int argc, char *const *argv)
     }
 }
 
+/* The word that names the image: the first that is neither an option of docker run nor its value.
+ * Those below take none; all others do, behind "=" or as the next word. */
+static int pl_container_image(int argc, char *const *argv, int first)
+{
+    static const char bare[] = "--detach --interactive --tty --rm --init --privileged --read-only "
+                               "--publish-all --no-healthcheck --oom-kill-disable --quiet "
+                               "--sig-proxy --disable-content-trust --tls --replace --systemd";
+    for (int i = first; i < argc; i++) {
+        const char *w = argv[i];
+        size_t n = strlen(w);
+        if (w[0] != '-' || n == 1)
+            return i;
+        if (pl_streq(w, "--"))
+            return i + 1;
+        bool alone = strchr(w, '=') != NULL || pl_word_of(bare, w, n) ||
+                     (w[1] != '-' && strspn(w + 1, "ditqP") == n - 1) ||
+                     (w[1] != '-' && strspn(w + 1, "ditqP") < n - 2); /* "-itp8080:80", "-v/a:/b" */
+        i += alone ? 0 : 1;
+    }
+    return argc;
+}
+
 /* "docker run ... IMAGE words": of an image of llama.cpp the words are its server's own, and the
  * model lies where a volume says. */
 static int pl_command_container(struct pl_command *c, int argc, char *const *argv,
                                 struct pl_err *err)
 {
     static const char server[] = "llama-server";
-    int image = c->first;
-    c->elsewhere = true;
-    while (image < argc && strstr(argv[image], "llama.cpp") == NULL)
-        image++;
-    if (c->first >= argc || !pl_streq(argv[c->first], "run") || image >= argc)
+    int image;
+    /* podman has no daemon: its containers are processes of the command */
+    c->elsewhere = !pl_streq(c->row->program, "podman");
+    if (c->first < argc && pl_streq(argv[c->first], "container"))
+        c->first++;
+    if (c->first >= argc || !pl_streq(argv[c->first], "run"))
         return 0;
     int options = c->first;
+    image = pl_container_image(argc, argv, c->first + 1);
+    if (image >= argc || strstr(argv[image], "llama.cpp") == NULL)
+        return 0;
     c->row = pl_command_row(server);
     c->first = image + 1;
     int rc = pl_command_llamacpp(c, argc, argv, err);
-    for (int i = options; rc == 0 && c->model != NULL && i + 1 < image; i++) {
-        const char *from = argv[i + 1], *to = strchr(from, ':');
-        if ((!pl_streq(argv[i], "-v") && !pl_streq(argv[i], "--volume")) || to == NULL)
+    for (int i = options; rc == 0 && c->model != NULL && i < image; i++) {
+        bool next = i + 1 < image && (pl_streq(argv[i], "-v") || pl_streq(argv[i], "--volume"));
+        const char *from = next                              ? argv[i + 1]
+                           : pl_starts(argv[i], "--volume=") ? argv[i] + strlen("--volume=")
+                                                             : "";
+        const char *to = strchr(from, ':');
+        if (to == NULL)
             continue;
         size_t n = strcspn(to + 1, ":");
         if (strncmp(c->model, to + 1, n) == 0 && (c->model[n] == '/' || (n > 0 && to[n] == '/')) &&
@@ -174,8 +207,12 @@ int pl_command_read(int argc, char *const *argv, struct pl_command *ret, struct 
         (void)pl_command_model(ret, argc, argv, i);
     if (pl_streq(ret->row->engine, "vllm"))
         pl_command_named(ret, argc, argv, "serve");
-    if (pl_streq(ret->row->engine, "ollama"))
+    if (pl_streq(ret->row->engine, "ollama")) {
         pl_command_named(ret, argc, argv, "run");
+        pl_llamacpp_defaults(&ret->settings); /* its runners are of llama.cpp's kind */
+        ret->settings.n_ctx = PL_OLLAMA_CONTEXT;
+        ret->settings.n_parallel = 1;
+    }
     ret->elsewhere = pl_streq(ret->row->engine, "ollama");
     return 0;
 }

@@ -42,12 +42,61 @@ bash -c '"$0" run -q --no-ledger -- sh -c "kill -TERM \$\$"' "$PLIMSOLL" 2>/dev/
 is "a signal's death is ours too" "$?" 143
 "$PLIMSOLL" run -q --no-ledger -- sh -c 'trap "echo got; exit 5" TERM; echo ready; while :; do sleep 0.05; done' >"$T/signal" &
 pid=$!
-for _ in $(seq 100); do grep -q ready "$T/signal" && break; sleep 0.05; done
+until grep -q ready "$T/signal"; do kill -0 "$pid" || break; sleep 0.02; done
 kill -TERM "$pid"
 wait "$pid"
 is "a signal is passed on" "$? $(tail -n 1 "$T/signal")" "5 got"
-"$PLIMSOLL" run -q --no-ledger -- sh -c 'sleep 0.5 && echo late & echo now' | cat >"$T/late"
-is "what it leaves behind still writes" "$(cat "$T/late")" "$(printf 'now\nlate')"
+mkfifo "$T/go" "$T/never"
+exec 9<>"$T/never" # to read from it is to wait until this script ends
+{ "$PLIMSOLL" run -q --no-ledger -- sh -c '{ read -r x <"$0"; echo late; } & echo now' "$T/go"; echo "$?" >"$T/go"; } | cat >"$T/late"
+is "what it leaves behind still writes, after us" "$(cat "$T/late")" "$(printf 'now\nlate')"
+# within COMMAND...: until it succeeds, at most a minute
+within() { local i; for ((i = 0; i < 3000; i++)); do "$@" 2>/dev/null && return 0; sleep 0.02; done; return 1; }
+{ "$PLIMSOLL" run -q --no-ledger -- sh -c 'yes & echo $! >"$0"; exit 5' "$T/yes"; echo "$?" >"$T/ended"; } | cat >/dev/null &
+within test -s "$T/ended"
+is "what never ends its words holds nothing up" "$(cat "$T/ended")" 5
+kill "$(cat "$T/yes")"
+wait "$!"
+state_is() { grep -q "^State:[[:space:]]*$2" "/proc/$1/status"; }
+child_of() { cat /proc/"$1"/task/"$1"/children | cut -d' ' -f1; }
+mkfifo "$T/full"
+exec 8<>"$T/full" # nobody reads from it
+"$PLIMSOLL" run -q --no-ledger -- yes >"$T/full" 8>&- 9>&- &
+pid=$!
+blocked() { local c; c=$(child_of "$pid") && [ -n "$c" ] && grep -q pipe_write "/proc/$c/wchan" "/proc/$c/stack"; }
+within blocked
+kill -TERM "$pid"
+ended() { ! kill -0 "$pid"; }
+ok "a signal arrives while no reader takes the words" within ended
+kill -KILL "$pid" 2>/dev/null
+exec 8>&-
+wait "$pid"
+is "and it ends as it was told" "$?" 143
+is "an ignored SIGHUP stays so (nohup)" \
+    "$(env --ignore-signal=HUP "$PLIMSOLL" run -q --no-ledger -- sh -c 'kill -HUP $$; echo alive')" alive
+env --ignore-signal=CHLD "$PLIMSOLL" run -q --no-ledger -- sh -c 'exit 7'
+is "an ignored SIGCHLD loses no status" "$?" 7
+"$PLIMSOLL" run -q --no-ledger -- sh -c 'echo out 2>/dev/null; echo "$?" >"$0"' "$T/closed" >&-
+(sh -c 'echo out 2>/dev/null; echo "$?" >"$0"' "$T/closed2" >&-)
+is "a closed standard output is closed for the command" "$(cat "$T/closed")" "$(cat "$T/closed2")"
+set -m # jobs in groups of their own, as a shell on a terminal makes them
+"$PLIMSOLL" run -q --no-ledger -- sh -c 'kill -TSTP $$; echo resumed' >"$T/job" &
+pid=$!
+ok "a command that stops itself stops us: the shell is told" within state_is "$pid" T
+kill -CONT "$pid"
+wait -f "$pid"
+is "and goes on with us" "$? $(cat "$T/job")" "0 resumed"
+set +m
+"$PLIMSOLL" run -q --no-ledger -- sh -c 'for i in 1 2 3 4; do (true &); done; echo ready; read -r x <"$0"' "$T/never" >"$T/orphans" &
+pid=$!
+no_zombie() {
+    grep -q ready "$T/orphans" || return 1
+    local c
+    for c in $(cat /proc/"$pid"/task/"$pid"/children); do ! state_is "$c" Z || return 1; done
+}
+ok "orphans that end are reaped while it runs" within no_zombie
+kill "$pid"
+wait "$pid" 2>/dev/null
 python=$(command -v python3)
 if [ -n "$python" ]; then
     cat >"$T/on_a_terminal.py" <<'PY'
@@ -81,12 +130,71 @@ wrap sh -c 'kill -SEGV $$'
 is "a segmentation fault is a crash" "$(told '"\(.class) \(.memory) \(.signal)"')" "crash false 11"
 wrap sh -c 'kill -KILL $$'
 like "signal 9 by hand is not the kernel's" "$(told '"\(.class) \(.memory)"')" '^(crash false|killed true)$'
+wrap sh -c 'exit 255'
+is "nor is an exit status that is no signal" "$(told .class)" null
+wrap sh -c 'kill -TERM $$'
+is "one that was told to end did not crash" "$(told '"\(.class) \(.signal)"')" "null 15"
 wrap sh -c 'exit 3'
 is "an exit status alone is no failure of memory" "$(told .class)" null
 wrap dd if=/dev/zero of=/dev/full bs=1 count=1
 is "a full disk" "$(told .class)" disk_full
 run "$PLIMSOLL" run --ceiling ram=lots -- true
 is "a bad ceiling: usage" "$status" 2
+run "$PLIMSOLL" run --ceiling gpu77=1GiB -- true
+is "a ceiling of a pool that is not here: usage" "$status" 2
+like "a ceiling of a pool that is not here: which there are" "$err" '^hint: it has ram'
+
+# where no control group can be made it is watched: all it started, also what left its parents
+cat >"$T/daemon.sh" <<'SH'
+(bash -c 'x=$(head -c 100M /dev/zero | tr "\0" a); read -r y <"$0"' "$1" &) # 100 MiB, and never ends
+trap "" TERM
+while :; do read -r x <"$1"; done
+SH
+as=()
+if [ "$(id -u)" -eq 0 ]; then
+    as=(setpriv --reuid 65534 --clear-groups)
+    chmod 711 "$T"
+    chmod 666 "$T/never"
+    cp "$PLIMSOLL" "$T/plimsoll"
+fi
+if "${as[@]}" true 2>/dev/null; then
+    run "${as[@]}" env XDG_STATE_HOME=/nonexistent "$([ "$(id -u)" -eq 0 ] && echo "$T/plimsoll" || echo "$PLIMSOLL")" run --json \
+        --no-ledger --ceiling ram=50MiB -- bash "$T/daemon.sh" "$T/never"
+    is "watched: over its ceiling" "$(told '"\(.class) \(.memory) \(.left_running)"')" "process_limit true 0"
+    is "watched: nothing of it is left" "$(pgrep -f "$T/daemon.sh|read -r y <.* $T/never")" ""
+else
+    skip "watched: over its ceiling" "setpriv does not work"
+    skip "watched: nothing of it is left" "setpriv does not work"
+fi
+
+# a device's memory, by its driver: a stand-in for the library that lists whoever wrote its answers
+fake=$PLIMSOLL_BUILD/tests/fake
+cat >"$T/nvml.answers" <<'END'
+- nvmlInit_v2 0
+- nvmlDeviceGetCount_v2 0 1
+0 nvmlDeviceGetHandleByIndex_v2 0
+0 nvmlDeviceGetName 0 NVIDIA Test 10 GB
+0 nvmlDeviceGetMemoryInfo_v2 0 10737418240 0 USED FREE
+0 nvmlDeviceGetComputeRunningProcesses_v3 0
+0 process compute PID USED 4294967295 4294967295 /usr/bin/x
+END
+cat >"$T/holds.sh" <<'SH'
+# $1 bytes of gpu0 are this process'; for ever
+sed "s/PID/$$/; s/USED/$1/; s/FREE/1/" "$2/nvml.answers" >"$2/answers.new"
+mv "$2/answers.new" "$2/answers"
+read -r x <"$2/never"
+SH
+sed 's/PID/1/; s/USED/0/; s/FREE/10737418240/' "$T/nvml.answers" >"$T/answers"
+nvml=(env LD_LIBRARY_PATH="$fake${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" PLIMSOLL_NVML_LIBRARY=libnvidia-ml.so.1 FAKE_NVML_ANSWERS="$T/answers")
+if [ -e "$fake/libnvidia-ml.so.1" ]; then
+    run "${nvml[@]}" "$PLIMSOLL" run --json --no-ledger --ceiling gpu0=1GiB -- bash "$T/holds.sh" 2147483648 "$T"
+    is "gpu0: its processes' memory is measured" \
+        "$(told '.devices[] | select(.pool == "gpu0").measured | "\(.bytes) \(.source)"')" "2147483648 measured"
+    is "gpu0: and stopped above its ceiling" "$(told '"\(.class) \(.memory)"')" "process_limit true"
+    like "gpu0: said" "$err" '2.00 GiB of gpu0'
+else
+    skip "gpu0" "the stand-in for NVIDIA's library is not built"
+fi
 
 n=12
 [ -n "${PLIMSOLL_FULL:-}" ] && n=200
@@ -144,6 +252,19 @@ run "$PLIMSOLL" run --no-ledger -q --force --ceiling ram=2GiB -- "$T/bin/llama-s
 is "--force" "$out" ran
 run "$PLIMSOLL" run --no-ledger -q -- "$T/bin/vllm" serve Qwen/Qwen3-8B --max-model-len 8192
 like "vllm serve: judged, or run where nothing is known against it" "$status $out" '^(0 ran|125 )'
+
+# --- secrets: of the words, of the environment, of what it says
+secret=wordlike-value
+export PLIMSOLL_LEDGER=$T/secret.db SERVICE_PASSWORD=another-value
+run "$PLIMSOLL" run --json -- sh -c 'echo "using $1 and $SERVICE_PASSWORD for https://me:pw@host/x?sig=abc" >&2
+    echo "CUDA out of memory. Tried to allocate 1.00 GiB key=$1" >&2; exit 1' --api-key "$secret" "--hf-token=hf_short" "https://me:pw@host"
+"$PLIMSOLL" runs --json >"$T/runs"
+for where in state/plimsoll/last-failed.log runs secret.db; do
+    not_ok "no secret in $where" grep -aqE "$secret|another-value|me:pw|sig=abc|hf_short" "$T/$where"
+done
+is "nor in what is said after the command" "$(sed -n '/^torch/,$p' <<<"$err" | grep -cE "$secret|another-value|me:pw")" 0
+like "the option is there" "$(told .command)" '--api-key <secret> --hf-token=<secret>'
+unset SERVICE_PASSWORD
 
 # --- a log for why, and bad ladders
 export XDG_STATE_HOME=$T/state

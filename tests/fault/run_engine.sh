@@ -61,7 +61,7 @@ engine_command llama-server
 port=$((20000 + RANDOM % 20000))
 "${engine_argv[@]}" -m "$T/small.gguf" -c 512 -t 1 --no-warmup --port "$port" >"$T/first.log" 2>&1 &
 first=$!
-for _ in $(seq 200); do grep -q 'listening' "$T/first.log" && break; sleep 0.1; done
+until grep -q 'listening' "$T/first.log"; do kill -0 "$first" || break; sleep 0.05; done
 wrapped -- "${engine_argv[@]}" -m "$T/small.gguf" -c 512 -t 1 --no-warmup --port "$port"
 is "a port that is taken" "$(told .class)" port_taken
 kill "$first"
@@ -75,8 +75,17 @@ if software_gpu; then
     GGML_VK_FORCE_MAX_BUFFER_SIZE=100000000 GGML_BACKEND_PATH=$vulkan wrapped --force -- \
         "${engine_argv[@]}" -n 2 -p hi -no-cnv -t 1 --no-warmup -m "$T/small.gguf" -ngl 99 -c 8192 -fit off
     is "a buffer above what the device takes" "$(told '"\(.class) \(.memory)"')" "allocation_limit true"
+    # what it holds of the device is told, and that this one is the host's own memory
+    GGML_BACKEND_PATH=$vulkan wrapped --force -- "${engine_argv[@]}" -n 2 -p hi -no-cnv -t 1 --no-warmup \
+        -m "$T/small.gguf" -ngl 99 -c 512 -fit off -v
+    want=$(grep -E 'Vulkan0 .*buffer size =' "$T/.err" | awk '{ for (i = 1; i < NF; i++) if ($i == "size") { key = $(i - 2) " " $(i - 1); v = $(i + 2) } last[key] = v }
+        END { for (k in last) n += last[k]; printf "%.0f", n }')
+    got=$(told '.devices[] | select(.pool | test("Vulkan0|gpu0")).measured.bytes')
+    ok "a device's memory by the engine's own words ($got bytes, $want MiB)" test "$((got / 1048576 - want))" -le 1 -a "$((got / 1048576 - want))" -ge -1
+    like "a software device is said to be one" "$err" 'a software device: counted in ram'
     export GGML_BACKEND_PATH
 else
+    skip "a device's memory by the engine's own words" "no software GPU in the engines folder"
     skip "a buffer above what the device takes" "no software GPU in the engines folder"
 fi
 
