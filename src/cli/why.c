@@ -7,6 +7,7 @@
 #include "cli/machine.h"
 #include "cli/model.h"
 #include "cli/verbs.h"
+#include "cli/why_source.h"
 #include "measure/forecast.h"
 #include "measure/relief.h"
 #include "measure/resemble.h"
@@ -17,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,9 +28,13 @@
 #define PL_WHY_HEAD (16ull << 20)    /* of a longer file: its beginning ... */
 #define PL_WHY_TAIL (240ull << 20)   /* ... and its end */
 #define PL_WHY_CHUNK (256u << 10)
+#define PL_WHY_LOOK_MS 250 /* between two looks whether somebody wants the answer */
+#define PL_WHY_TAIL_KEPT 512u
 
 struct pl_why {
     struct pl_whylog *log;
+    char tail[PL_WHY_TAIL_KEPT + 1]; /* what was read last, for a source that fails */
+    size_t tail_n;
     const volatile sig_atomic_t *stop;
     const char *name;
     bool skipped;
@@ -40,26 +46,98 @@ struct pl_why {
     bool has_forecast;
 };
 
+static void pl_why_tail_keep(struct pl_why *w, const char *bytes, size_t n)
+{
+    if (n >= PL_WHY_TAIL_KEPT) {
+        memcpy(w->tail, bytes + n - PL_WHY_TAIL_KEPT, PL_WHY_TAIL_KEPT);
+        w->tail_n = PL_WHY_TAIL_KEPT;
+        return;
+    }
+    size_t old = w->tail_n + n > PL_WHY_TAIL_KEPT ? w->tail_n + n - PL_WHY_TAIL_KEPT : 0;
+    memmove(w->tail, w->tail + old, w->tail_n - old);
+    w->tail_n -= old;
+    memcpy(w->tail + w->tail_n, bytes, n);
+    w->tail_n += n;
+}
+
+/* Waits for more, at most until somebody wants the answer: then only what is there is taken. */
+static bool pl_why_more(const struct pl_why *w, int fd, bool *last)
+{
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        bool stop = *w->stop != 0;
+        int n = *last ? 0 : poll(&p, 1, stop ? 0 : PL_WHY_LOOK_MS);
+        *last = stop;
+        if (n > 0 || (n < 0 && errno != EINTR))
+            return true; /* read says what is wrong */
+        if (stop)
+            return false;
+    }
+}
+
 /* Feeds up to n bytes; *ret_end at the end of the input. */
 static int pl_why_read(struct pl_why *w, int fd, uint64_t n, bool *ret_end, struct pl_err *err)
 {
     static char chunk[PL_WHY_CHUNK];
+    bool last = false;
     *ret_end = false;
     while (n > 0 && !*ret_end) {
         size_t want = n < sizeof(chunk) ? (size_t)n : sizeof(chunk);
-        ssize_t got = read(fd, chunk, want);
-        if (got < 0 && errno == EINTR) {
-            if (*w->stop != 0)
-                *ret_end = w->skipped = true; /* what came so far is answered */
-            continue;
+        if (!pl_why_more(w, fd, &last)) {
+            *ret_end = w->skipped = true; /* what came so far is answered */
+            break;
         }
+        ssize_t got = read(fd, chunk, want);
+        if (got < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
         if (got < 0)
             return pl_fail(err, -errno, "%s: %s", w->name, strerror(errno));
         pl_whylog_feed(w->log, chunk, (size_t)got);
+        pl_why_tail_keep(w, chunk, (size_t)got);
         n -= (uint64_t)got;
         *ret_end = *ret_end || got == 0;
     }
     return 0;
+}
+
+/* One command of a source: its output is the log. */
+static int pl_why_step(struct pl_why *w, const char *const *argv, bool may_fail, struct pl_err *err)
+{
+    const struct pl_spawn how = {.argv = argv, .out = PL_OUT_PIPE};
+    struct pl_child child = PL_CHILD_NONE;
+    char status[PL_STATUS_TEXT_MAX], said[160];
+    bool end = false;
+    w->tail_n = 0;
+    int rc = pl_spawn(&how, &child, err);
+    if (rc < 0) {
+        (void)pl_hint(err, "its log can come from a file or a pipe as well: plimsoll why -");
+        return pl_exit_as(err, rc, PL_EXIT_ENVIRONMENT);
+    }
+    rc = pl_why_read(w, child.out, PL_WHY_READ_MAX, &end, err);
+    pl_whylog_feed(w->log, "\n", 1);
+    if (rc == 0 && end && *w->stop == 0)
+        rc = pl_child_wait(&child, UINT64_MAX, err);
+    if (rc == 0 && child.ended && child.status != 0 && !may_fail) {
+        w->tail[w->tail_n] = '\0';
+        char *line = w->tail;
+        for (char *p = line; *p != '\0'; p++) /* its last line says why */
+            if (*p == '\n' && p[1] != '\0')
+                line = p + 1;
+        line[strcspn(line, "\n")] = '\0';
+        rc = pl_fail(err, -EIO, "%s %s: %s: %s", argv[0], argv[1],
+                     pl_status_text(child.status, status), pl_text_cut(said, sizeof(said), line));
+        (void)pl_exit_as(err, rc, PL_EXIT_ENVIRONMENT);
+    }
+    pl_child_done(&child);
+    return rc;
+}
+
+static int pl_why_read_source(struct pl_why *w, const struct pl_why_source *s, struct pl_err *err)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < PL_SOURCE_STEPS_MAX && s->word[i][0] != NULL; i++)
+        rc = pl_why_step(w, s->word[i], s->may_fail[i], err);
+    return rc;
 }
 
 /* A file too long to read whole: its beginning says what runs, its end what failed. */
@@ -229,13 +307,20 @@ static int pl_why_run(struct pl_cli *cli, struct pl_err *err)
 {
     static struct pl_why w;
     int fd = -1;
+    static struct pl_why_source from;
     int rc = pl_whylog_new(NULL, &w.log, err);
-    if (rc == 0)
-        rc = pl_why_open(cli, &w, &fd, err);
-    if (rc == 0) {
-        w.stop = pl_interrupt_flag();
-        rc = pl_why_read_all(&w, fd, err);
+    w.stop = pl_interrupt_flag();
+    bool source = false;
+    if (rc == 0 && cli->n_arg > 0 && access(cli->arg[0], F_OK) != 0) {
+        rc = pl_why_source_read(cli->arg[0], &from, err);
+        source = rc == 1;
+        rc = source ? 0 : rc;
+        w.name = cli->arg[0];
     }
+    if (rc == 0 && !source)
+        rc = pl_why_open(cli, &w, &fd, err);
+    if (rc == 0)
+        rc = source ? pl_why_read_source(&w, &from, err) : pl_why_read_all(&w, fd, err);
     if (rc == 0) {
         pl_whylog_end(w.log);
         rc = pl_why_answer(cli, &w, err);
@@ -256,8 +341,9 @@ static const struct pl_opt pl_why_opts[] = {
 
 static const char *const pl_why_examples[] = {
     "plimsoll why server.log",
+    "plimsoll why journal:ollama.service  # what the service said since the machine started",
     "journalctl -k -b | plimsoll why -   # was it the kernel?",
-    "docker logs NAME 2>&1 | plimsoll why - --json",
+    "plimsoll why docker:NAME --json",
     "plimsoll why crash.txt --model mistral-7b-v0.3 -c 8192  # which matrix, and what would free "
     "enough",
     0,
@@ -265,11 +351,13 @@ static const char *const pl_why_examples[] = {
 
 const struct pl_verb pl_verb_why = {
     .name = "why",
-    .args = "[LOG|-] [engine flags]",
+    .args = "[LOG|-|SOURCE] [engine flags]",
     .summary = "explain an out-of-memory failure: which memory, which object, what helps",
     .details =
         "Reads the log of any engine, of the kernel or of a container, from a file or a pipe.\n"
-        "Without LOG: standard input, or on a terminal the log of the last failed run.\n"
+        "Without LOG: standard input, or on a terminal the log of the last failed run. "
+        "SOURCE: " PL_WHY_SOURCES ",\n"
+        "journal:kernel, journal:/FILE.journal: asked of journalctl, docker, podman or kubectl.\n"
         "Exit 0 when a failure was recognised, 3 when not.",
     .examples = pl_why_examples,
     .opts = pl_why_opts,

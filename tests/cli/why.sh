@@ -99,10 +99,84 @@ rm "$T/long"
 head -c 3000000 /dev/urandom >"$T/noise"
 run "$PLIMSOLL" why "$T/noise"
 is "noise: no crash" "$(((status == 0 || status == 3)))" 1
-(
-    printf '%s\n' "$oom"
-    exec sleep 4
-) | timeout -s INT 2 "$PLIMSOLL" why - >"$T/endless"
-like "an endless pipe, interrupted: what came is answered" "$(cat "$T/endless")" '^torch'
+mkfifo "$T/endless"
+exec 9<>"$T/endless" # never ends
+env --default-signal=INT "$PLIMSOLL" why - --json <"$T/endless" >"$T/answer" 9>&- &
+pid=$!
+printf '%s\n' "$oom" >&9
+# (a shell starts its background jobs with SIGINT ignored)
+# it takes the interrupt from now on, and the log is in the pipe: that it is read comes first
+until (($(sed -n 's/^SigCgt:[[:space:]]*/0x/p' "/proc/$pid/status" 2>/dev/null) & 2)); do kill -0 "$pid" || break; sleep 0.01; done
+kill -INT "$pid"
+wait "$pid"
+is "an endless pipe, interrupted: what came is answered" "$(jq -r .engine "$T/answer")" torch
+env --default-signal=INT "$PLIMSOLL" why - --json < <(exec yes "$oom") >"$T/answer" &
+pid=$!
+until (($(sed -n 's/^SigCgt:[[:space:]]*/0x/p' "/proc/$pid/status" 2>/dev/null) & 2)); do kill -0 "$pid" || break; sleep 0.01; done
+kill -INT "$pid"
+wait "$pid"
+is "an endless stream, interrupted" "$(jq -r '"\(.engine) \(.log.cut)"' "$T/answer")" "torch true"
+
+# secrets of a log are not shown again
+printf 'starting with --api-key wordlike-value, https://me:pw@host/x\nsrv load: loading model '"'https://me:pw@host/m.gguf?sig=abc'"'\n%s key token=0123456789abcdef0123\n' "$oom" >"$T/keys.log"
+run "$PLIMSOLL" why "$T/keys.log"
+unlike "no secret of the log: text" "$out" 'wordlike|me:pw|sig=abc|0123456789abcdef'
+why_json "$T/keys.log"
+unlike "no secret of the log: JSON" "$out" 'wordlike|me:pw|sig=abc|0123456789abcdef'
+
+# escapes, NULs and a carriage return do not reach the terminal
+printf 'x\033]0;title\007\033[31m\0torch.OutOfMemoryError: CUDA out of memory.\302\233 Tried to\0 allocate 1.00 GiB\033[2J\342\200\256\n' >"$T/escapes.log"
+run "$PLIMSOLL" why "$T/escapes.log"
+is "escapes: recognised" "$status" 0
+is "escapes: none in the answer" "$(tr -d '\n' <"$T/.out" | LC_ALL=C grep -c $'[\001-\037\177]\|\302[\200-\237]\|\342\200\256')" 0
+
+# logs that other programs keep
+mkdir "$T/bin"
+cat >"$T/bin/docker" <<'SH'
+#!/bin/sh
+case "$1 $*" in
+logs*" gone") echo "Error response from daemon: No such container: gone" >&2; exit 1 ;;
+logs*" web") echo "loading"; echo "Killed" >&2 ;;
+inspect*" web") echo "OOMKilled: true, exit code 137" ;;
+inspect*) exit 1 ;;
+esac
+SH
+cat >"$T/bin/kubectl" <<'SH'
+#!/bin/sh
+case "$*" in
+*--previous*) echo "Error from server: previous terminated container not found" >&2; exit 1 ;;
+logs*) echo "loading" ;;
+describe*) printf '    Last State:  Terminated\n      Reason:    OOMKilled\n      Exit Code: 137\n' ;;
+esac
+SH
+chmod +x "$T/bin/docker" "$T/bin/kubectl"
+run env PATH="$T/bin:$PATH" "$PLIMSOLL" why docker:web --json
+is "docker:NAME: the daemon's own word" "$status $(field .class)" "0 cgroup"
+run env PATH="$T/bin:$PATH" "$PLIMSOLL" why docker:gone
+is "docker:NAME that is not there: exit 4" "$status" 4
+like "docker:NAME that is not there: its words" "$err" 'docker logs: exit status 1: Error response from daemon: No such container'
+run env PATH="$T/bin:$PATH" "$PLIMSOLL" why kubectl:pod-1 --json
+is "kubectl:POD" "$status $(field .class)" "0 cgroup"
+run "$PLIMSOLL" why 'docker:--privileged'
+is "a name that is an option: exit 2" "$status" 2
+run env PATH=/nonexistent "$PLIMSOLL" why journal:kernel
+is "without journalctl: exit 4" "$status" 4
+like "without journalctl: another way" "$err" 'hint: .*pipe'
+remote=$(command -v /usr/lib/systemd/systemd-journal-remote /lib/systemd/systemd-journal-remote | head -n 1)
+if command -v journalctl >/dev/null && [ -n "$remote" ]; then
+    i=0
+    while IFS= read -r line; do
+        i=$((i + 1))
+        printf '__REALTIME_TIMESTAMP=%d\n_BOOT_ID=%032d\n_SYSTEMD_UNIT=x.service\nSYSLOG_IDENTIFIER=x\nMESSAGE=%s\n\n' "$((1700000000000000 + i))" 1 "$line"
+    done < <(printf '%s\n' loading "$oom" ended) >"$T/export"
+    "$remote" -o "$T/x.journal" "$T/export" >/dev/null 2>&1
+    run "$PLIMSOLL" why "journal:$T/x.journal" --json
+    is "a journal's file, by journalctl" "$status $(field '.engine + " " + (.numbers.requested.bytes | tostring)')" "0 torch $((112 * 1048576))"
+    run "$PLIMSOLL" why "journal:$T/none.journal"
+    is "no such journal: exit 4" "$status" 4
+    like "no such journal: its words" "$err" 'journalctl --no-pager: exit status 1: .*No such file'
+else
+    skip "a journal's file" "journalctl and systemd-journal-remote are not installed"
+fi
 
 done_testing
