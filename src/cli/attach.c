@@ -1,12 +1,14 @@
 /* plimsoll attach PID|CONTAINER|URL: observe an engine that others started; never own it. */
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/mask.h"
 #include "base/str.h"
 #include "base/units.h"
 #include "cli/interrupt.h"
 #include "cli/machine.h"
 #include "cli/run.h"
 #include "cli/verbs.h"
+#include "machine/consumer_place.h"
 #include "measure/forecast.h"
 #include "report/quantity.h"
 #include "sys/listener.h"
@@ -14,13 +16,17 @@
 #include "sys/tree.h"
 #include "sys/url.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define PL_ATTACH_PERIOD_NS 200000000ull
@@ -44,10 +50,12 @@ struct pl_attach {
 };
 
 /* The eldest process of a container: its control group's name holds the id. */
-static int pl_attach_container(const char *id, pid_t *ret, struct pl_err *err)
+static int pl_attach_container(const struct pl_root *root, const char *id, pid_t *ret,
+                               struct pl_err *err)
 {
-    char path[64], text[4096];
-    uint64_t pid, best = 0;
+    char path[64], text[4096], found[80] = "";
+    uint64_t pid, best = 0, oldest = 0;
+    bool several = false;
     DIR *d = opendir("/proc");
     for (struct dirent *e = d != NULL ? readdir(d) : NULL; e != NULL; e = readdir(d)) {
         if (!isdigit((unsigned char)e->d_name[0]) || !pl_parse_u64(e->d_name, &pid))
@@ -60,13 +68,27 @@ static int pl_attach_container(const char *id, pid_t *ret, struct pl_err *err)
         if (n <= 0)
             continue;
         text[n] = '\0';
-        const char *at = strstr(text, id);
-        bool begins = at != NULL && at > text && (at[-1] == '/' || at[-1] == '-');
-        if (begins && (best == 0 || pid < best))
-            best = pid;
+        struct pl_place place;
+        uint64_t ticks = 0;
+        pl_place_parse(text, &place);
+        bool it = pl_runtime_by_id(place.runtime)
+                      ? pl_starts(place.name, id)
+                      : place.runtime != PL_RUNTIME_NONE && pl_streq(place.name, id);
+        if (!it || pl_proc_start_time(root, (pid_t)pid, &ticks, NULL) < 0)
+            continue;
+        several = several || (best != 0 && !pl_streq(place.name, found));
+        (void)PL_FMT(found, "%s", place.name);
+        if (best != 0 && ticks >= oldest)
+            continue;
+        oldest = ticks;
+        best = pid;
     }
     if (d != NULL)
         (void)closedir(d);
+    if (several)
+        return pl_exit_as(
+            err, pl_fail(err, -EINVAL, "%.60s: the ids of several containers begin so", id),
+            PL_EXIT_USAGE);
     if (best == 0) {
         (void)pl_fail(err, -ENOENT, "%.60s: no process, container or address of that name", id);
         (void)pl_hint(err, "a PID, the id of a container (docker ps), or http://127.0.0.1:PORT");
@@ -76,7 +98,43 @@ static int pl_attach_container(const char *id, pid_t *ret, struct pl_err *err)
     return 0;
 }
 
-static int pl_attach_find(const char *what, pid_t *ret, struct pl_err *err)
+/* Is the host of an address this machine? A name is not looked up: it may lead elsewhere. */
+static bool pl_attach_is_here(const char *what)
+{
+    char url[PL_URL_MAX], host[64], own[72], text[INET6_ADDRSTRLEN];
+    struct ifaddrs *list = NULL;
+    const char *at = strstr(what, "://");
+    at = at != NULL ? at + 3 : what;
+    bool bracket = at[0] == '[', here = false;
+    size_t n = strcspn(at + (bracket ? 1 : 0), bracket ? "]" : ":/?#");
+    if (n == 0)
+        return true; /* ":8080" */
+    if (!PL_FMT(host, "%.*s", (int)n, at + (bracket ? 1 : 0)) ||
+        !PL_FMT(url, bracket ? "http://[%s]/" : "http://%s/", host))
+        return false;
+    if (pl_url_loopback(url) || pl_streq(host, "0.0.0.0") || pl_streq(host, "::") ||
+        (gethostname(own, sizeof(own)) == 0 && strcasecmp(own, host) == 0))
+        return true;
+    if (getifaddrs(&list) < 0)
+        return false;
+    for (struct ifaddrs *i = list; i != NULL && !here; i = i->ifa_next) {
+        const struct sockaddr *a = i->ifa_addr;
+        const void *bytes =
+            a == NULL ? NULL
+            : a->sa_family == AF_INET
+                ? (const void *)&((const struct sockaddr_in *)(const void *)a)->sin_addr
+            : a->sa_family == AF_INET6
+                ? (const void *)&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr
+                : NULL;
+        here = bytes != NULL && inet_ntop(a->sa_family, bytes, text, sizeof(text)) != NULL &&
+               pl_streq(text, host);
+    }
+    freeifaddrs(list);
+    return here;
+}
+
+static int pl_attach_find(const struct pl_root *root, const char *what, pid_t *ret,
+                          struct pl_err *err)
 {
     uint64_t n;
     const char *colon = strrchr(what, ':');
@@ -91,8 +149,15 @@ static int pl_attach_find(const char *what, pid_t *ret, struct pl_err *err)
             (void)PL_FMT(digits, "%s", pl_starts(what, "https") ? "443" : "80");
         else
             (void)PL_FMT(digits, "%.*s", (int)len, colon + 1);
+        char shown[128];
+        (void)pl_mask_text(NULL, what, shown, sizeof(shown));
         if (!pl_parse_u64(digits, &n) || n > UINT16_MAX)
-            return pl_exit_as(err, pl_fail(err, -EINVAL, "%.80s: no port", what), PL_EXIT_USAGE);
+            return pl_exit_as(err, pl_fail(err, -EINVAL, "%.80s: no port", shown), PL_EXIT_USAGE);
+        if (!pl_attach_is_here(what)) {
+            (void)pl_fail(err, -EINVAL, "%.80s is not an address of this machine", shown);
+            (void)pl_hint(err, "attach reads /proc: run it there");
+            return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
+        }
         int rc = pl_listener_pid((uint16_t)n, ret, err);
         return rc < 0 ? pl_exit_as(err, rc, PL_EXIT_ENVIRONMENT) : 0;
     }
@@ -100,7 +165,7 @@ static int pl_attach_find(const char *what, pid_t *ret, struct pl_err *err)
         return pl_exit_as(err,
                           pl_fail(err, -EINVAL, "%s: too short for the id of a container", what),
                           PL_EXIT_USAGE);
-    return pl_attach_container(what, ret, err);
+    return pl_attach_container(root, what, ret, err);
 }
 
 /* Its command line, as the kernel keeps it. */
@@ -146,7 +211,8 @@ static bool pl_attach_look(struct pl_attach *a, const struct pl_root *root)
     uint64_t ticks = 0;
     if (pl_proc_start_time(root, a->pid, &ticks, NULL) < 0 || ticks != a->start_ticks)
         return false;
-    uint32_t n = pl_tree_sample(root, a->pid, &a->now, NULL);
+    static pid_t pids[PL_TREE_MAX];
+    uint32_t n = pl_tree_sample(root, a->pid, &a->now, pids);
     if (n == 0)
         return false;
     a->looks++;
@@ -163,16 +229,20 @@ static void pl_attach_text(const struct pl_attach *a, struct pl_str *out)
 {
     char s[PL_SIZE_TEXT_MAX], q[PL_QUANTITY_TEXT_MAX];
     struct pl_str words;
+    struct pl_redact_words secrets = {0};
     pl_str_init(&words, PL_RUN_COMMAND_MAX);
-    for (int i = 0; i < a->n_words && words.len < PL_RUN_COMMAND_MAX / 2; i++)
-        pl_str_addf(&words, "%s%s", i > 0 ? " " : "", a->words[i]);
+    for (int i = 0; i < a->n_words && words.len < PL_RUN_COMMAND_MAX / 2; i++) {
+        pl_str_add(&words, i > 0 ? " " : "");
+        pl_run_word(NULL, &secrets, a->words[i], &words);
+    }
     char shown[256];
     pl_str_addf(out, "process %d (%u process%s): %s\n", (int)a->pid, a->processes,
                 a->processes == 1 ? "" : "es",
                 pl_text_cut(shown, sizeof(shown), pl_str_get(&words)));
     pl_str_done(&words);
-    pl_str_addf(out, "  own memory now   %s\n",
-                pl_size_text(a->now.rss_anon + a->now.rss_shmem, s));
+    if (!a->ended)
+        pl_str_addf(out, "  own memory now   %s\n",
+                    pl_size_text(a->now.rss_anon + a->now.rss_shmem, s));
     pl_str_addf(out, "  most seen        %s in %llu looks\n", pl_size_text(a->peak_memory, s),
                 (unsigned long long)a->looks);
     pl_str_addf(out, "  mapped files     %s\n", pl_size_text(a->peak.rss_file, s));
@@ -195,9 +265,10 @@ static void pl_attach_json(const struct pl_attach *a, struct pl_str *out)
     pl_json_u64(&j, "processes", a->processes);
     pl_json_str(&j, "engine", a->command.row != NULL ? a->command.row->engine : NULL);
     pl_json_str(&j, "model", a->has_forecast ? a->forecast.name : NULL);
-    pl_json_quantity(
-        &j, "now",
-        pl_exact(a->now.rss_anon + a->now.rss_shmem, PL_SOURCE_MEASURED, "RssAnon + RssShmem"));
+    pl_json_quantity(&j, "now",
+                     a->ended ? PL_QUANTITY_UNKNOWN("it has ended")
+                              : pl_exact(a->now.rss_anon + a->now.rss_shmem, PL_SOURCE_MEASURED,
+                                         "RssAnon + RssShmem"));
     pl_json_quantity(
         &j, "peak",
         pl_exact(a->peak_memory, PL_SOURCE_MEASURED, "most of RssAnon + RssShmem seen"));
@@ -217,15 +288,15 @@ static int pl_attach_run(struct pl_cli *cli, struct pl_err *err)
     static struct pl_attach a;
     struct pl_root root;
     const struct pl_opt_value *seconds = pl_cli_opt(cli, "seconds");
-    int rc = pl_attach_find(cli->arg[0], &a.pid, err);
-    if (rc == 0)
-        rc = pl_root_open(NULL, &root, err);
+    int rc = pl_root_open(NULL, &root, err);
     if (rc < 0)
         return rc;
-    rc = pl_proc_start_time(&root, a.pid, &a.start_ticks, err);
+    rc = pl_attach_find(&root, cli->arg[0], &a.pid, err);
+    if (rc == 0 && (rc = pl_proc_start_time(&root, a.pid, &a.start_ticks, err)) < 0)
+        (void)pl_exit_as(err, rc, PL_EXIT_USAGE);
     if (rc < 0) {
         pl_root_done(&root);
-        return pl_exit_as(err, rc, PL_EXIT_USAGE);
+        return rc;
     }
     pl_attach_words(&a);
     if (pl_command_read(a.n_words, a.words, &a.command, NULL) == 0)
@@ -242,13 +313,18 @@ static int pl_attach_run(struct pl_cli *cli, struct pl_err *err)
         }
     } while (!a.ended && *stop == 0 && pl_now_ns(pl_clock_real()) < until);
     pl_progress_done();
-    if (cli->json)
+    if (a.looks == 0)
+        rc = pl_exit_as(
+            err,
+            pl_fail(err, -ESRCH, "process %d has no memory of its own: it has ended", (int)a.pid),
+            PL_EXIT_ENVIRONMENT);
+    else if (cli->json)
         pl_attach_json(&a, &cli->out);
     else
         pl_attach_text(&a, &cli->out);
     a.model = pl_model_free(a.model);
     pl_root_done(&root);
-    return a.looks > 0 ? PL_EXIT_YES : PL_EXIT_ENVIRONMENT;
+    return rc < 0 ? rc : PL_EXIT_YES;
 }
 
 static const struct pl_opt pl_attach_opts[] = {
