@@ -12,9 +12,10 @@ is "--memory: exit 0" "$status" 0
 printf '%s\n' "$out" >"$T/json"
 total=$(awk '$1 == "MemTotal:" { printf "%.0f", $2 * 1024 }' /proc/meminfo)
 is "the tree's parts sum to MemTotal" "$(sum1 "$T/json")" "$total"
-# pages on their way back to the kernel, or to the host of a virtual machine, are in no counter for a while
+# pages on their way back to the kernel, or to the host of a virtual machine, are in no counter for a
+# while, and while other programs give memory back there are always some: until one look meets few
 settled() {
-    for _ in $(seq 10); do
+    for _ in $(seq 100); do
         "$PLIMSOLL" assess --memory --json | jq -e --argjson t "$total" \
             '[.memory.rows[] | select(.name == "not accounted").bytes.bytes][0] * 20 < $t' && return
         sleep 1
@@ -32,12 +33,21 @@ head -c 64M /dev/zero >"$T/tmpfs.file"
 if [ -d /dev/shm ] && [ -w /dev/shm ]; then
     shm=/dev/shm/plimsoll-test.$$
     trap 'rm -rf "$T" "$shm"' EXIT
-    before=$(row "shared memory and tmpfs" "$T/json")
-    head -c 64M /dev/urandom >"$shm"
-    "$PLIMSOLL" assess --memory --json >"$T/tmpfs"
+    # others may give theirs back between two looks: until one pair shows it
+    more_shared() {
+        local before _
+        for _ in $(seq 50); do
+            rm -f "$shm"
+            "$PLIMSOLL" assess --memory --json >"$T/tmpfs"
+            before=$(row "shared memory and tmpfs" "$T/tmpfs")
+            head -c 64M /dev/zero >"$shm"
+            "$PLIMSOLL" assess --memory --json >"$T/tmpfs"
+            [ $(($(row "shared memory and tmpfs" "$T/tmpfs") - before)) -gt $((48 * 1024 * 1024)) ] && return
+        done
+        return 1
+    }
+    ok "a file in tmpfs is shared memory" more_shared
     is "a file in tmpfs: the parts sum" "$(sum1 "$T/tmpfs")" "$total"
-    ok "a file in tmpfs is shared memory" test \
-        $(($(row "shared memory and tmpfs" "$T/tmpfs") - before)) -gt $((48 * 1024 * 1024))
     rm -f "$shm"
 else
     skip "a file in tmpfs" "no /dev/shm"
@@ -45,10 +55,12 @@ fi
 
 # a process that holds 200 MiB: found, named, measured
 # (tail keeps a line until it ends)
-(head -c 200M /dev/zero; sleep 60) | tail -n 1 >/dev/null &
+mkfifo "$T/never"
+exec 9<>"$T/never"
+(head -c 200M /dev/zero; read -r _ <"$T/never") | tail -n 1 >/dev/null &
 holder=$!
 held() { awk '$1 == "RssAnon:" { printf "%.0f", $2 * 1024 }' "/proc/$holder/status" 2>/dev/null; }
-for _ in $(seq 100); do [ "$(held)" -gt 200000000 ] && break; sleep 0.1; done
+until [ "$(held)" -gt 200000000 ]; do kill -0 "$holder" || break; sleep 0.05; done
 "$PLIMSOLL" assess --memory --json >"$T/held"
 is "while a process holds memory the parts sum" "$(sum1 "$T/held")" "$total"
 anon=$(held)
@@ -56,6 +68,7 @@ name=$(awk '$1 == "Name:" { print $2 }' "/proc/$holder/status")
 ok "the process is among the consumers" jq -e --arg n "$name" --argjson a "$anon" \
     '[.consumers[] | select(.name == $n) | .host] | any(.high >= $a * 0.98 and .low <= $a * 1.02)' "$T/held"
 kill "$holder" 2>/dev/null
+echo >&9
 wait "$holder" 2>/dev/null
 
 # a snapshot of /proc as a dump: every figure against awk over the same files

@@ -80,12 +80,13 @@ is "an ignored SIGCHLD loses no status" "$?" 7
 (sh -c 'echo out 2>/dev/null; echo "$?" >"$0"' "$T/closed2" >&-)
 is "a closed standard output is closed for the command" "$(cat "$T/closed")" "$(cat "$T/closed2")"
 set -m # jobs in groups of their own, as a shell on a terminal makes them
-"$PLIMSOLL" run -q --no-ledger -- sh -c 'kill -TSTP $$; echo resumed' >"$T/job" &
+{ "$PLIMSOLL" run -q --no-ledger -- sh -c 'kill -TSTP $$; echo resumed'; echo "$?" >"$T/job.status"; } >"$T/job" &
 pid=$!
-ok "a command that stops itself stops us: the shell is told" within state_is "$pid" T
-kill -CONT "$pid"
-wait -f "$pid"
-is "and goes on with us" "$? $(cat "$T/job")" "0 resumed"
+stopped() { state_is "$(child_of "$pid")" T; }
+ok "a command that stops itself stops us: the shell is told" within stopped
+kill -CONT "$(child_of "$pid")"
+within test -s "$T/job.status"
+is "and goes on with us" "$(cat "$T/job.status" "$T/job")" "$(printf '0\nresumed')"
 set +m
 "$PLIMSOLL" run -q --no-ledger -- sh -c 'for i in 1 2 3 4; do (true &); done; echo ready; read -r x <"$0"' "$T/never" >"$T/orphans" &
 pid=$!

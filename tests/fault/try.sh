@@ -23,6 +23,15 @@ no_engine() { # within 2 s
 rows() {
     [ -e "$PLIMSOLL_LEDGER" ] && "$PLIMSOLL" runs --limit 0 --json | grep -c '"started"' || true
 }
+# frozen PID: stops the engine of the one that serves, so that nothing can end meanwhile, and waits
+# until plimsoll itself waits for it: asleep, with a request sent
+frozen() {
+    local e
+    e=$(engine_pids)
+    [ -n "$e" ] || return 1
+    kill -STOP $e
+    until ! kill -0 "$1" 2>/dev/null || grep -q '^State:.S' "/proc/$1/status"; do sleep 0.01; done
+}
 now_ms() { date +%s%3N; }
 
 # A ledger that another program, SQLite's own, finds whole, and of which every run has its pools and
@@ -108,7 +117,7 @@ signalled() {
         kill -0 $pid 2>/dev/null || break
         sleep 0.01
     done
-    [ "$4" = repeat ] && sleep 0.3
+    [ "$4" = repeat ] && { frozen $pid || diag "no engine to freeze"; }
     kill -"$2" $pid
     wait $pid
     is "SIG$2 while $1: status" "$?" "$3"
@@ -145,7 +154,7 @@ for _ in $(seq 3000); do
     grep -q repeat "$T/err" && break
     sleep 0.01
 done
-sleep 0.3
+frozen $pid
 engine_pids | xargs kill -KILL
 wait $pid
 is "engine killed: exit 4" "$?" 4
