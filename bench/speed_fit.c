@@ -4,7 +4,7 @@
  *     speed-fit ROWS fit      ->  data/speed_fit.tsv on standard output
  *     speed-fit ROWS table    ->  the tables of docs/speed.md
  *
- * What is fitted: seven numbers of decoding together, by Nelder and Mead on the mean of
+ * What is fitted: eight numbers of decoding together, by Nelder and Mead on the mean of
  * |log(predicted / measured)|, every device of the weight 1; then, those given, one median each:
  * mixtures of experts, the cache at depth, prefill per architecture of devices. */
 #include "speed_rows.h"
@@ -15,7 +15,8 @@
 #include <string.h>
 
 #define COEFS_MAX 96
-#define SHAPE 7 /* bytes, ops, ops of Intel, step of CUDA, Metal, ROCm, Vulkan */
+#define SHAPE                                                                                      \
+    8 /* bytes, ops, ops of Intel before and from Xe2 on, step of CUDA, Metal, ROCm, Vulkan */
 #define STEPS 400
 
 static struct rows rows;
@@ -52,7 +53,7 @@ static struct pl_speed_coef *fit_at(struct fit *f, const char *what, const char 
     abort();
 }
 
-static const char *const intel[] = {"xe-lp", "xe-lpg", "xe-hpg", "xe2"};
+static const char *const intel[] = {"xe-lp", "xe-lpg", "xe-hpg"}; /* before Xe2 */
 
 static void fit_shape(struct fit *f, const double x[SHAPE])
 {
@@ -61,12 +62,13 @@ static void fit_shape(struct fit *f, const double x[SHAPE])
     fit_set(f, "ops", "all", exp(x[1]));
     for (size_t i = 0; i < sizeof(intel) / sizeof(intel[0]); i++)
         fit_set(f, "ops", intel[i], exp(x[2]));
-    fit_set(f, "step_ms", "CUDA", exp(x[3]));
-    fit_set(f, "step_ms", "Metal", exp(x[4]));
-    fit_set(f, "step_ms", "ROCm", exp(x[5]));
-    fit_set(f, "step_ms", "Vulkan", exp(x[6]));
-    fit_set(f, "step_ms", "SYCL", exp(x[6]));
-    fit_set(f, "step_ms", "all", exp(x[6]));
+    fit_set(f, "ops", "xe2", exp(x[3]));
+    fit_set(f, "step_ms", "CUDA", exp(x[4]));
+    fit_set(f, "step_ms", "Metal", exp(x[5]));
+    fit_set(f, "step_ms", "ROCm", exp(x[6]));
+    fit_set(f, "step_ms", "Vulkan", exp(x[7]));
+    fit_set(f, "step_ms", "SYCL", exp(x[7]));
+    fit_set(f, "step_ms", "all", exp(x[7]));
 }
 
 static bool of_fit(const struct row *r)
@@ -262,7 +264,7 @@ static void fit_rest(struct fit *f, const char *device)
 
 static void fit_all(struct fit *f, const char *device, const double *from)
 {
-    static const double start[SHAPE] = {0.08, 1, 2, 0.1, 0.9, 1, 0.5};
+    static const double start[SHAPE] = {0.08, 1, 2.4, 1.4, 0.1, 0.9, 1, 0.5};
     f->as.n = 0;
     fit_shape(f, from != NULL ? from : start);
     minimise(f, from != NULL ? 0.1 : 0.4, from != NULL ? STEPS / 3 : STEPS, device);
