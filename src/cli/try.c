@@ -89,8 +89,12 @@ int pl_try_check(struct pl_try *t, struct pl_err *err)
         (void)pl_fail(err, -EINVAL, "try: missing argument MODEL (or --auto)");
     else if (cli->n_arg >= 1 && pl_cli_opt(cli, "auto")->given)
         (void)pl_fail(err, -EINVAL, "--auto chooses the model: leave '%.60s' out", cli->arg[0]);
+    else if ((t->listed || cli->engine != NULL) && pl_cli_opt(cli, "target")->given)
+        (void)pl_fail(err, -EINVAL, "--target is of one model of llama.cpp, not of a list");
     else
-        return 0;
+        return pl_cli_opt(cli, "target")->given
+                   ? pl_targets_read(pl_cli_opt(cli, "target")->text, &t->targets, err)
+                   : 0;
     return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
 }
 
@@ -283,6 +287,7 @@ static void pl_try_print(struct pl_try *t)
         return;
     if (!cli->json) {
         pl_run_text(&t->run, &cli->out, pl_colour_wanted(STDOUT_FILENO));
+        pl_targets_text(&t->targets, pl_colour_wanted(STDOUT_FILENO), &cli->out);
         pl_golden_text(&t->watch, pl_colour_wanted(STDOUT_FILENO), &cli->out);
         return;
     }
@@ -292,6 +297,7 @@ static void pl_try_print(struct pl_try *t)
     pl_json_str(&j, "schema", "plimsoll.try/1");
     pl_json_run(&j, "run", &t->run);
     pl_golden_json(&t->watch, &j, "watch");
+    pl_targets_json(&t->targets, &j, "targets");
     pl_json_object(&j, "estimate");
     pl_json_str(&j, "schema", "plimsoll.estimate/1");
     pl_report_forecast_json(&t->forecast, &j);
@@ -328,10 +334,13 @@ int pl_try_measure(struct pl_try *t, struct pl_err *err)
     }
     if (rc == 0)
         rc = pl_golden_look(t->ledger, &t->run, &t->watch, err);
+    pl_targets_look(&t->forecast, &t->run, &t->targets);
     if (t->run.status == PL_RUN_OK)
         pl_try_print(t); /* the measurement is not lost with the golden one */
     if (rc < 0)
         return rc;
+    if (pl_cli_opt(t->cli, "target")->given && pl_targets_missed(&t->targets))
+        return PL_EXIT_NO;
     return pl_cli_opt(t->cli, "golden-check")->given ? pl_golden_exit(&t->watch) : rc;
 }
 
@@ -358,6 +367,8 @@ static int pl_try_run(struct pl_cli *cli, struct pl_err *err)
     } else {
         if (rc == 0)
             rc = pl_try_prepare(&t, err);
+        if (rc == 0)
+            rc = pl_targets_keep(t.ledger, &t.forecast, &t.targets, err);
         if (rc == 0)
             rc = pl_try_ghost(&t, err);
         if (rc == 0)
@@ -402,8 +413,11 @@ static const struct pl_opt pl_try_opts[] = {
     {"golden-check",              0, PL_OPT_FLAG, NULL,
      "exit 1 when something is slower or bigger than in the golden run, 3 when that cannot be "
      "told"},
-    {"no-ledger",                                                                 0, PL_OPT_FLAG, NULL, "store nothing"},
-    {0                                                               },
+    {"target",                                                                 0, PL_OPT_TEXT, "NAME=VALUE,...",
+     "what it should reach here (decode, prefill, first_token, load, memory): kept, shown beside "
+     "every run of it; exit 1 when missed"},
+    {"no-ledger",                                                                0, PL_OPT_FLAG, NULL, "store nothing"},
+    {0                 },
 };
 
 static const char *const pl_try_examples[] = {
@@ -411,6 +425,7 @@ static const char *const pl_try_examples[] = {
     "plimsoll try ./model.gguf -c 16384 -np 4 -ctk q8_0",
     "plimsoll try --auto --json",
     "plimsoll try whisper-small:q5_1 -ng   # whisper-server, on the CPU",
+    "plimsoll try qwen3-4b:q4_k_m --fill random --target decode=20,first_token=500ms",
     "plimsoll try qwen3-8b qwen3-4b --sweep ctx=4096,32768 ctk=f16,q8_0 --html sweep.html",
     0,
 };

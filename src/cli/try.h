@@ -2,6 +2,7 @@
 #ifndef PL_CLI_TRY_H
 #define PL_CLI_TRY_H
 
+#include "cli/try_targets.h"
 #include "cli/verb.h"
 #include "cli/watch.h"
 #include "domain/forecast.h"
@@ -23,6 +24,7 @@ struct pl_try {
     struct pl_run run;
     struct pl_ledger *ledger;
     struct pl_golden_watch watch;
+    struct pl_targets targets;
     struct pl_model *model;  /* as asked for */
     struct pl_model *loaded; /* what the engine loads: model itself, or its ghost */
     const char *spec;        /* borrowed argv, or a catalogue id */

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#define PL_TARGET_FACT_MAX (PL_RUN_TEXT_MAX + 96)
+
 static int pl_put_fact(struct pl_ledger *l, const char *machine_id, const char *fact,
                        struct pl_rate rate, int64_t when_unix)
 {
@@ -102,5 +104,45 @@ int pl_ledger_compute_get(struct pl_ledger *l, const char *machine_id, struct pl
     int rc = pl_get_fact(l, machine_id, "int8_all", ret_int8, &when);
     if (rc == SQLITE_OK)
         rc = pl_get_fact(l, machine_id, "fma_all", ret_fma, &when);
+    return rc == SQLITE_OK ? 0 : pl_sql_fail(l, rc, "read", err);
+}
+
+/* What is wanted of a model on a machine is a fact about both. */
+static bool pl_target_fact(const char *model, const char *quant, const char *what, char *out,
+                           size_t size)
+{
+    return pl_fmt(out, size, "target %s of %s %s", what, model, quant);
+}
+
+int pl_ledger_target_put(struct pl_ledger *l, const char *machine_id, const char *model,
+                         const char *quant, const char *what, double value, int64_t when_unix,
+                         struct pl_err *err)
+{
+    char fact[PL_TARGET_FACT_MAX];
+    if (l->mode != PL_LEDGER_WRITE || machine_id[0] == '\0' ||
+        !pl_target_fact(model, quant, what, fact, sizeof(fact)))
+        return pl_fail(err, -EINVAL,
+                       "cannot store a target: the ledger was opened for reading, or the machine "
+                       "has no identity");
+    struct pl_rate rate = {.low = value,
+                           .likely = value,
+                           .high = value,
+                           .source = PL_SOURCE_DECLARED,
+                           .why = "--target"};
+    int rc = pl_put_fact(l, machine_id, fact, rate, when_unix);
+    return rc == SQLITE_OK ? 0 : pl_sql_fail(l, rc, "write to", err);
+}
+
+int pl_ledger_target_get(struct pl_ledger *l, const char *machine_id, const char *model,
+                         const char *quant, const char *what, double *ret, struct pl_err *err)
+{
+    char fact[PL_TARGET_FACT_MAX];
+    struct pl_rate rate = {0};
+    int64_t when = 0;
+    *ret = 0;
+    if (l->db == NULL || !pl_target_fact(model, quant, what, fact, sizeof(fact)))
+        return 0;
+    int rc = pl_get_fact(l, machine_id, fact, &rate, &when);
+    *ret = rc == SQLITE_OK && rate.likely > 0 ? rate.likely : 0;
     return rc == SQLITE_OK ? 0 : pl_sql_fail(l, rc, "read", err);
 }

@@ -92,4 +92,12 @@ int pl_ledger_compute_put(struct pl_ledger *l, const char *machine_id, struct pl
 int pl_ledger_compute_get(struct pl_ledger *l, const char *machine_id, struct pl_rate *ret_int8,
                           struct pl_rate *ret_fma, struct pl_err *err);
 
+/* What a model (with its quantisation) is wanted to reach on a machine; `what` names the figure and
+ * its unit. put replaces; get gives 0 for none. */
+int pl_ledger_target_put(struct pl_ledger *l, const char *machine_id, const char *model,
+                         const char *quant, const char *what, double value, int64_t when_unix,
+                         struct pl_err *err);
+int pl_ledger_target_get(struct pl_ledger *l, const char *machine_id, const char *model,
+                         const char *quant, const char *what, double *ret, struct pl_err *err);
+
 #endif

@@ -210,8 +210,7 @@ static void pl_results_json_one(struct pl_json *j, const struct pl_result *one)
     pl_results_json_count(j, "n_seq", one->n_seq);
     pl_results_json_count(j, "depth", one->depth);
     pl_results_json_pool(j, "host", one->host_predicted, one->host_measured);
-    pl_json_num(j, "host_calibrated_bytes",
-                one->host_calibrated > 0 ? round(one->host_calibrated) : (double)NAN);
+    pl_results_json_count(j, "host_calibrated_bytes", (uint64_t)(one->host_calibrated + 0.5));
     pl_json_num(j, "decode_calibrated",
                 one->decode_calibrated > 0 ? one->decode_calibrated : (double)NAN);
     if (one->on_devices)

@@ -72,6 +72,19 @@ is "--ab on a machine of a file: exit 2" "$status" 2
 run "$PLIMSOLL" try qwen3-0.6b:q8_0 --golden --no-ledger
 is "try --golden without a ledger: exit 2" "$status" 2
 
+for target in 'x=1' decode decode= decode=-1 first_token=soon memory=0 'decode=1,'; do
+    run "$PLIMSOLL" try qwen3-0.6b:q8_0 --target "$target"
+    is "try --target $target: exit 2" "$status" 2
+done
+run "$PLIMSOLL" try qwen3-30b-a3b:q4_k_m --offline --override-kv qwen3moe.expert_used_count=int:2 --force --no-ledger \
+    --engine /nonexistent
+is "fewer experts: --force goes on to the engine" "$status" 4
+est() { "$PLIMSOLL" estimate qwen3-30b-a3b:q4_k_m -c 512 --override-kv "qwen3moe.expert_used_count=int:$1" --json; }
+like "two experts a token: below what is recorded" "$(est 2 | jq -r '.reasons[]')" \
+    '^2 experts a token is below 4, the least that is recorded as safe'
+like "four: not below it" "$(est 4 | jq -r '.reasons[]')" '^4 experts a token instead of its own 8: .*not below'
+unlike "eight: nothing to say" "$(est 8 | jq -r '.reasons[]')" 'experts a token'
+
 if ! engine llama-server >/dev/null; then
     skip "golden runs, and pairs on the engine" "no engine: tools/fetch-engines gets one"
     done_testing
@@ -95,12 +108,63 @@ esac
 run "$PLIMSOLL" try smollm2-135m:q8_0 -c 1024 --repeats 1 --warmup 0 --prompt 16 --predict 4 --ledger "$T/g.db" --json
 is "other flags: another run" "$(jq -c .watch <<<"$out")" null
 
+run "$PLIMSOLL" try qwen3-30b-a3b:q4_k_m -c 512 --prompt 16 --predict 4 --override-kv qwen3moe.expert_used_count=int:2 --no-ledger
+is "fewer experts than are recorded as safe are not started: exit 1" "$status" 1
+like "and it is said why" "$err" 'not started: 2 experts a token is below 4'
+
+# targets: kept for the model on this machine
+small=(try smollm2-135m:q8_0 -c 512 --repeats 1 --warmup 0 --prompt 16 --predict 4 --ledger "$T/t.db" --json)
+run "$PLIMSOLL" "${small[@]}" --target decode=1,first_token=10m,memory=8GiB
+is "a target with another unit: exit 2" "$status" 2
+run "$PLIMSOLL" "${small[@]}" --target decode=1,first_token=600s,memory=8GiB
+is "targets: reached: exit 0" "$status" 0
+is "targets: of a ghost of zeros memory alone is judged" "$(jq -c '[.targets[] | [.of, .target, .reached]]' <<<"$out")" \
+    '[["decode",1,null],["first_token",600,null],["memory",8589934592,true]]'
+ok "targets: the share is measured over target" jq -e '.targets[] | .measured / .target / .share - 1 | fabs < 1e-4' <<<"$out"
+is "the prompt that is measured is the one predicted for" "$(jq .estimate.speed.prompt_tokens <<<"$out")" 16
+run "$PLIMSOLL" "${small[@]}"
+is "targets: kept" "$(jq -c '[.targets[] | [.of, .target]]' <<<"$out")" \
+    '[["decode",1],["first_token",600],["memory",8589934592]]'
+run "$PLIMSOLL" "${small[@]}" --target memory=1MiB
+is "targets: missed: exit 1" "$status" 1
+run "$PLIMSOLL" "${small[@]/--json/--offline}"
+like "targets: in words" "$out" '^memory +1.0 MiB +[0-9.]+ MiB +[0-9.]+ MiB +[0-9]+ % +missed'
+
+# a ghost that is named as a file says itself what it is filled with
+ok "a ghost of random numbers" "$PLIMSOLL" ghost smollm2-135m:q8_0 --fill random -o "$T/random.gguf"
+run "$PLIMSOLL" "${small[@]/smollm2-135m:q8_0/$T/random.gguf}"
+is "a ghost by its path: its weights are known" "$(jq -r .run.fill <<<"$out")" random
+# one run of it on this machine corrects its next estimate, if nothing else computed meanwhile
+if [ "$(jq .run.beside.speed_valid <<<"$out")" = true ]; then
+    measured=$(jq .run.timing.predicted_tokens_per_second <<<"$out")
+    predicted=$(jq .run.predicted.decode_tokens_per_second.value <<<"$out")
+    run "$PLIMSOLL" "${small[@]/smollm2-135m:q8_0/$T/random.gguf}"
+    is "after one run: its own factor" "$(jq '[.estimate.calibrated.corrections[] | select(.of == "decode") | [.few, .runs]] | first' -c <<<"$out")" '[true,1]'
+    ok "after one run: as far as it was off, inside its interval" jq -e --argjson m "$measured" --argjson p "$predicted" '
+        (.estimate.calibrated.corrections[] | select(.of == "decode").factor | log) as $f | ($m / $p | log) as $r
+        | ($f * $r) >= 0 and ($f | fabs) <= ($r | fabs)' <<<"$out"
+else
+    skip "after one run" "other programs compute here"
+fi
+
 run "$PLIMSOLL" compare smollm2-135m:q8_0 --a "-c 512" --b "-c 2048" --ab --repeats 3 --prompt 16 --predict 4 \
     --ledger "$T/ab.db" --json
 is "--ab: exit 0" "$status" 0
+ab=$out
 is "--ab: the smaller one wins in memory" "$(jq -r '[.memory_bytes.winner, .memory_bytes.pairs] | @tsv' <<<"$out")" $'A\t3'
 is "--ab: no winner without valid pairs, or the interval holds off 1" \
     "$(jq '.decode_tokens_per_second | if .winner == null then (.pairs < 3 or (.low <= 1 and .high >= 1)) else (.low > 1 or .high < 1) end' <<<"$out")" true
 is "--ab: alternately" "$("$PLIMSOLL" runs --ledger "$T/ab.db" --json | jq -c '[.runs[].settings.n_ctx] | reverse')" \
     '[512,2048,2048,512,512,2048]'
+is "--ab: on no device there is no memory of one" "$(jq -c .device_bytes <<<"$ab")" null
+if software_gpu; then
+    run "$PLIMSOLL" compare smollm2-135m:q8_0 --a "-ngl 0" --b "-ngl 2" -dev Vulkan0 -c 512 --ab --repeats 3 --prompt 16 \
+        --predict 4 --ledger "$T/dev.db" --json
+    is "--ab on a device: exit 0" "$status" 0
+    is "--ab on a device: its memory is compared" "$(jq -c '[.device_bytes.pairs, (.device_bytes.ratio > 1)]' <<<"$out")" '[3,true]'
+    is "--ab on a device: the runs know its pool" \
+        "$("$PLIMSOLL" runs --ledger "$T/dev.db" --json | jq -c '[.runs[].predicted.pools | length] | unique')" '[2]'
+else
+    skip "--ab on a device" "no software GPU in the engines folder"
+fi
 done_testing
