@@ -215,6 +215,7 @@ static const struct pl_man_row pl_man_environment[] = {
     {"HF_ENDPOINT",                                                    "another address of the hub"                                 },
     {"HF_HOME, HF_HUB_CACHE",                                          "where the hub's own tools keep models and token"            },
     {"OLLAMA_MODELS",                                                  "Ollama's store"                                             },
+    {"OLLAMA_HOST",                                                    "where its server answers, for 'run' of what it serves"      },
     {"LLAMA_CACHE",                                                    "where llama.cpp keeps what it fetched"                      },
     {"https_proxy, no_proxy",
      "proxies, as curl(1) reads them; engines on this machine are asked without"                                                    },
