@@ -113,6 +113,7 @@ static bool pl_choose_row(struct pl_choosing *c, const struct pl_catalogue_row *
 {
     struct pl_model *m = NULL;
     struct pl_sweep_row size;
+    c->sweep.mix[0] = pl_mix_named(pl_catalogue_quant(row));
     if (pl_sweep_row(&c->sweep, row, &size, NULL) < 0 || size.tensors[0] == 0 ||
         pl_add_sat(size.tensors[0], pl_add_sat(size.kv[0], size.recurrent[0])) > c->room ||
         pl_catalogue_model(row, NULL, &m, NULL) < 0)
@@ -139,7 +140,6 @@ int pl_choose_all(const struct pl_machine *machine, struct pl_ledger *ledger,
     c->ledger = ledger;
     c->room = pl_known(room) ? room.high : 0; /* unknown: nothing is safe */
     pl_sweep_usual(&c->sweep);
-    c->sweep.mix[0] = pl_mix_named(PL_CATALOGUE_QUANT);
     c->sweep.context[0] = PL_CHOICE_CTX_MIN;
     c->sweep.n_mix = c->sweep.n_context = 1;
     int rc = pl_choose_rank(c, wanted, ctx, err);

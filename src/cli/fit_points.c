@@ -140,8 +140,9 @@ static void pl_fit_point(struct pl_fitting *f, enum pl_fit_place place, uint32_t
     *p = (struct pl_fit_point){
         .file_bytes = f->reach.model->file_bytes, .place = place, .type = type, .type_rank = rank};
     (void)PL_FMT(p->quant, "%s", quant);
-    p->rated = pl_quant_of(quant, &q) && q.rated;
-    p->kld = p->rated ? q.kld : 0;
+    bool own = a->id != NULL && pl_catalogue_quant_own(pl_catalogue_find(a->id), quant);
+    p->rated = own || (pl_quant_of(quant, &q) && q.rated);
+    p->kld = p->rated && !own ? q.kld : 0; /* published so: F16 is made of it */
     f->reach.settings.type_k = f->reach.settings.type_v = type;
     if (place == PL_FIT_SPLIT) {
         struct pl_reached layers = pl_reach_layers(&f->reach, a->context, f->ask->slots);
@@ -328,11 +329,14 @@ static int pl_fit_row(struct pl_fitting *f, const struct pl_catalogue_row *row, 
     struct pl_sweep sweep;
     struct pl_err own = {0};
     pl_sweep_usual(&sweep);
-    for (uint32_t i = 0; i < sweep.n_mix; i++) {
+    const char *first = pl_catalogue_quant(row);
+    uint32_t extra = pl_catalogue_quant_own(row, first) ? 1 : 0;
+    for (uint32_t i = 0; i < sweep.n_mix + extra; i++) {
         struct pl_model *m = NULL;
-        int rc = pl_catalogue_model(row, sweep.mix[i]->name, &m, &own);
+        const char *quant = i < extra ? first : sweep.mix[i - extra]->name;
+        int rc = pl_catalogue_model(row, quant, &m, &own);
         if (rc == 0)
-            pl_fit_variant(f, m, sweep.mix[i]->name);
+            pl_fit_variant(f, m, quant);
         (void)pl_model_free(m);
         if (rc < 0 && rc != -EINVAL) { /* its rows suit no such blocks: the others may */
             *err = own;

@@ -36,7 +36,7 @@ static void pl_home_table(const struct pl_choice *c, int n, bool colour, struct 
     struct pl_table *t = pl_table_new(titles);
     for (int i = 0; i < n && i < PL_HOME_ROWS; i++) {
         pl_table_row(t);
-        pl_table_cell(t, "%s:%s", c[i].row->id, PL_CATALOGUE_QUANT);
+        pl_table_cell(t, "%s:%s", c[i].row->id, pl_catalogue_quant(c[i].row));
         pl_table_cell(t, "%llu", (unsigned long long)c[i].n_ctx);
         pl_table_cell(t, "%s", pl_size_text(c[i].steady.likely, text));
         if (c[i].decode.source == PL_SOURCE_UNKNOWN)
@@ -96,7 +96,7 @@ static void pl_home_json(struct pl_cli *cli, const struct pl_machine *m, const s
     for (int i = 0; i < n; i++) {
         pl_json_object(&j, NULL);
         pl_json_str(&j, "model", c[i].row->id);
-        pl_json_str(&j, "quant", PL_CATALOGUE_QUANT);
+        pl_json_str(&j, "quant", pl_catalogue_quant(c[i].row));
         pl_json_u64(&j, "n_ctx", c[i].n_ctx);
         pl_json_quantity(&j, "steady", c[i].steady);
         pl_json_rate(&j, "decode_tokens_per_second", c[i].decode);

@@ -126,45 +126,81 @@ struct pl_reached pl_reach_slots(struct pl_reach *r, uint64_t context)
     return pl_reach_search(r, &a);
 }
 
-struct pl_reached pl_reach_layers(struct pl_reach *r, uint64_t context, uint64_t slots)
+/* Pools in which less is left the more layers devices hold, by the rooms at both ends. */
+struct pl_reach_sides {
+    struct pl_reach_room none, all;
+};
+
+/* With n layers on devices it fits, or only what layers leave behind is full. Where the host cannot
+ * hold all, it may hold what a full device leaves. */
+static bool pl_reach_device_fits(struct pl_reach *r, const struct pl_reach_sides *s, bool fits)
 {
-    uint64_t low = 0, high = pl_model_arch_u64(r->model, "block_count", 0) + 1;
-    r->settings.n_gpu_layers = (int64_t)high;
+    struct pl_reach_room room = pl_reach_room(r);
+    bool behind = false;
+    if (fits || !room.known || !s->none.known || !s->all.known || room.n != s->none.n ||
+        room.n != s->all.n)
+        return fits;
+    for (uint32_t i = 0; i < room.n; i++) {
+        bool device = s->all.left[i] < s->none.left[i];
+        if (room.left[i] < 0 && device)
+            return false;
+        behind = behind || room.left[i] < 0;
+    }
+    return behind;
+}
+
+typedef void (*pl_reach_place)(struct pl_reach *r, uint64_t layers, uint64_t n);
+
+/* The most of `layers` that devices take, by `place`; r->settings keeps them. */
+static struct pl_reached pl_reach_most(struct pl_reach *r, pl_reach_place place, uint64_t layers,
+                                       uint64_t context, uint64_t slots)
+{
+    struct pl_reach_sides s;
+    uint64_t low = 0, high = layers;
+    place(r, layers, high);
     if (pl_reach_fits(r, context, slots))
         return (struct pl_reached){.value = high};
-    r->settings.n_gpu_layers = 0;
-    if (!pl_reach_fits(r, context, slots))
+    s.all = pl_reach_room(r);
+    place(r, layers, 0);
+    bool fits = pl_reach_fits(r, context, slots);
+    s.none = pl_reach_room(r);
+    if (!pl_reach_device_fits(r, &s, fits))
         return (struct pl_reached){.over = 0};
     while (high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
-        r->settings.n_gpu_layers = (int64_t)middle;
-        if (pl_reach_fits(r, context, slots))
+        place(r, layers, middle);
+        fits = pl_reach_fits(r, context, slots);
+        if (pl_reach_device_fits(r, &s, fits))
             low = middle;
         else
             high = middle;
     }
-    r->settings.n_gpu_layers = (int64_t)low;
+    place(r, layers, low);
+    if (!pl_reach_fits(r, context, slots))
+        return (struct pl_reached){.over = 0};
     return (struct pl_reached){.value = low, .over = high};
+}
+
+static void pl_reach_place_layers(struct pl_reach *r, uint64_t layers, uint64_t n)
+{
+    (void)layers;
+    r->settings.n_gpu_layers = (int64_t)n;
+}
+
+struct pl_reached pl_reach_layers(struct pl_reach *r, uint64_t context, uint64_t slots)
+{
+    uint64_t layers = pl_model_arch_u64(r->model, "block_count", 0) + 1;
+    return pl_reach_most(r, pl_reach_place_layers, layers, context, slots);
+}
+
+static void pl_reach_place_experts(struct pl_reach *r, uint64_t layers, uint64_t n)
+{
+    struct pl_override *o = &r->settings.overrides.one[r->settings.overrides.n - 1];
+    *o = (struct pl_override){.kind = PL_OVERRIDE_EXPERTS, .n = n > 0 ? layers - n : UINT64_MAX};
 }
 
 struct pl_reached pl_reach_experts(struct pl_reach *r, uint64_t context, uint64_t slots)
 {
-    struct pl_override *o = &r->settings.overrides.one[r->settings.overrides.n - 1];
-    uint64_t layers = pl_model_arch_u64(r->model, "block_count", 0), low = 0, high = layers;
-    *o = (struct pl_override){.kind = PL_OVERRIDE_EXPERTS, .n = UINT64_MAX};
-    if (!pl_reach_fits(r, context, slots))
-        return (struct pl_reached){.over = 0};
-    o->n = 0; /* none on the host */
-    if (layers == 0 || pl_reach_fits(r, context, slots))
-        return (struct pl_reached){.value = layers};
-    while (high - low > 1) {
-        uint64_t middle = low + (high - low) / 2;
-        o->n = layers - middle;
-        if (pl_reach_fits(r, context, slots))
-            low = middle;
-        else
-            high = middle;
-    }
-    o->n = low > 0 ? layers - low : UINT64_MAX;
-    return (struct pl_reached){.value = low, .over = high};
+    uint64_t layers = pl_model_arch_u64(r->model, "block_count", 0);
+    return pl_reach_most(r, pl_reach_place_experts, layers, context, slots);
 }

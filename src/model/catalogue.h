@@ -61,9 +61,15 @@ const struct pl_catalogue_row *pl_catalogue_find(const char *id);
 /* Writes the ids nearest to an unknown one, "a, b, c", for a hint; "" when none is near. */
 void pl_catalogue_nearest(const char *id, char *out, size_t size);
 
-#define PL_CATALOGUE_QUANT "q4_k_m" /* when a name says none */
+#define PL_CATALOGUE_QUANT "q4_k_m" /* when neither a name nor the row says one */
 
-/* Builds the model a file of that row and quantisation (any case; NULL = PL_CATALOGUE_QUANT) would
+/* The quantisation a row has when none is said: that in which its weights were published (own_quant
+ * of arch_extra, MXFP4_MOE of gpt-oss), or PL_CATALOGUE_QUANT. */
+const char *pl_catalogue_quant(const struct pl_catalogue_row *row);
+/* Were the weights of that row (NULL: false) published in this quantisation? */
+bool pl_catalogue_quant_own(const struct pl_catalogue_row *row, const char *quant);
+
+/* Builds the model a file of that row and quantisation (any case; NULL = pl_catalogue_quant) would
  * be: keys, tensors with types and offsets, file_bytes. It has no files (n_file = 0), ghost is set,
  * path is "id:quant". The tokenizer arrays have counts and lengths, no content. The header's length
  * is derived from published files of the same tokenizer and is right within about 6 kB; where no

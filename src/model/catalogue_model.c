@@ -5,8 +5,10 @@
 #include "base/checked.h"
 #include "base/str.h"
 #include "domain/whisper.h"
+#include "model/catalogue_layers.h"
 #include "model/gguf_write.h"
 #include "model/mix.h"
+#include "model/names.h"
 #include "model/outline.h"
 #include "model/tensor_table.h"
 #include "model/tokenizer.h"
@@ -399,13 +401,36 @@ static int pl_build_new(struct pl_build *b, struct pl_err *err)
     return rc;
 }
 
+/* NULL where a row names none. */
+static const struct pl_mix *pl_catalogue_own(const struct pl_catalogue_row *row)
+{
+    static const char name[] = "own_quant";
+    const char *own = pl_row_extra(row->arch_extra, name, sizeof(name) - 1);
+    char quant[PL_NAME_QUANT_MAX];
+    if (own == NULL || !PL_FMT(quant, "%.*s", (int)strcspn(own, ";"), own))
+        return NULL;
+    return pl_mix_named(quant);
+}
+
+const char *pl_catalogue_quant(const struct pl_catalogue_row *row)
+{
+    const struct pl_mix *own = pl_catalogue_own(row);
+    return own != NULL ? own->name : PL_CATALOGUE_QUANT;
+}
+
+bool pl_catalogue_quant_own(const struct pl_catalogue_row *row, const char *quant)
+{
+    const struct pl_mix *own = row != NULL ? pl_catalogue_own(row) : NULL;
+    return own != NULL && own == pl_mix_named(quant);
+}
+
 int pl_catalogue_model(const struct pl_catalogue_row *row, const char *quant, struct pl_model **ret,
                        struct pl_err *err)
 {
     if (row->gguf_arch != NULL && pl_streq(row->gguf_arch, PL_WHISPER_ARCH))
         return pl_whisper_model(row, quant, ret, err);
     if (quant == NULL)
-        quant = PL_CATALOGUE_QUANT;
+        quant = pl_catalogue_quant(row);
     struct pl_build b = {.row = row, .mix = pl_mix_named(quant)};
     if (b.mix == NULL) {
         const char *near = pl_mix_nearest(quant);

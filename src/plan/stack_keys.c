@@ -45,7 +45,7 @@ static const struct pl_key pl_footprint_keys[] = {
 static const struct pl_key pl_candidate_keys[] = {
     {.name = "name",                                                                        .type = PL_K_TEXT, .doc = "how plans call it", .absent = "model and quant"},
     {.name = "model",                                                           .type = PL_K_TEXT, .doc = "a catalogue id, a path, hf:ORG/REPO, ollama:NAME"},
-    {.name = "quant",                                                                                     .type = PL_K_TEXT, .doc = "quantisation of the model", .absent = "q4_k_m"},
+    {.name = "quant",                                                                                     .type = PL_K_TEXT, .doc = "quantisation of the model", .absent = "q4_k_m, or the one it was published in"},
     {.name = "engine",
      .type = PL_K_TEXT,
      .doc = "llama.cpp, ollama, vllm, command ...",

@@ -2,6 +2,7 @@
 
 #include "base/table.h"
 #include "base/units.h"
+#include "model/catalogue.h"
 #include "model/quality.h"
 #include "model/quants.h"
 
@@ -33,7 +34,9 @@ static void pl_quant_quality_text(const struct pl_quant *q, struct pl_str *out)
 void pl_quality_text(const char *quant, const char *id, struct pl_str *out)
 {
     struct pl_quant q;
-    if (pl_quant_of(quant, &q) && q.rated)
+    if (pl_catalogue_quant_own(id != NULL ? pl_catalogue_find(id) : NULL, quant))
+        pl_str_addf(out, "quality  %s: the weights as they were published\n", quant);
+    else if (pl_quant_of(quant, &q) && q.rated)
         pl_quant_quality_text(&q, out);
     else
         pl_str_addf(out, "quality  of %s against F16: unknown\n", quant);

@@ -45,6 +45,23 @@ for model in qwen3-8b gemma-3-4b qwen3-30b-a3b; do
         select(.[0].where != "split" and .[0].where != "some experts on host") | (map({(.type_kv): .max_ctx.value}) | add) | select(.q8_0 < .f16 or .q4_0 < .q8_0)' "$T/fit")" ""
 done
 
+# neither the host nor the card holds the file alone: what a full card leaves, the host holds
+big=(--device rtx3090 --ram 64GiB)
+"$PLIMSOLL" fit gpt-oss-120b "${big[@]}" --json >"$T/fit"
+is "shared by host and card: as it was published, experts on both" \
+    "$(jq -r '.models[0] | .options[.best] | "\(.quant) \(.where) \(.fits)"' "$T/fit")" "MXFP4_MOE some experts on host true"
+held=$(jq -r '.models[0] | .options[.best].n_cpu_moe' "$T/fit")
+shared() { fits gpt-oss-120b -c 8192 -np 1 -ngl 99 -ncmoe "$1" -fit off -cram 0 "${big[@]}"; }
+ok "shared: experts of $held layers on the host fit" shared "$held"
+not_ok "shared: of one layer less do not" shared $((held - 1))
+not_ok "shared: of all do not" shared 36
+"$PLIMSOLL" fit llama-3.3-70b --device rtx4090 --ram 32GiB --json >"$T/fit"
+split=$(jq -r '.models[0] | .options[.best] | "\(.quant) \(.n_gpu_layers)"' "$T/fit")
+layers() { fits "llama-3.3-70b:${split% *}" -c 8192 -np 1 -ngl "$1" -fit off -cram 0 --device rtx4090 --ram 32GiB; }
+ok "a dense one: $split layers on the card fit" layers "${split#* }"
+not_ok "a dense one: and not one more" layers $((${split#* } + 1))
+not_ok "a dense one: nor none" layers 0
+
 "$PLIMSOLL" fit qwen3-8b --max-slots --context 4096 "${card[@]}" --json >"$T/fit"
 sides "slots on a card" '[.options[] | select(.max_slots.value > 0)] | to_entries[] | select(.key % '$every' == 0) | .value | ["\($m):\(.quant)", .flags, (if .max_slots.does_not_fit then "-np \(.max_slots.does_not_fit) -c \(.max_slots.does_not_fit * 4096)" else "null" end)] | @tsv' "${card[@]}"
 is "slots: each has its context" "$(jq -r '.models[].options[] | select(.max_slots.value > 0) | .max_slots.value as $n | select((.flags | test("-c \($n * 4096) ")) | not) | .flags' "$T/fit")" ""
