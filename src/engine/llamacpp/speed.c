@@ -111,7 +111,9 @@ static struct pl_speed_sum pl_speed_total(const struct pl_speed_machine *in,
     sum.experts = sum.experts || (sum.device && host->experts);
     if (g->host->bandwidth.likely <= 0) {
         sum.known = false;
-        sum.missing = "memory bandwidth is not measured: plimsoll assess --bandwidth";
+        sum.missing =
+            "memory bandwidth is not known: plimsoll assess --bandwidth measures it here, "
+            "cpu-ddr5-4800-dual or its like in --device says it of another machine";
         return sum;
     }
     sum.seconds += pl_speed_host_seconds(g, s, slots, &sum.blind);
