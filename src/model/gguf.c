@@ -66,6 +66,10 @@ static int pl_gguf_foreign(const uint8_t *head, size_t n, struct pl_err *err)
     else
         (void)pl_fail(err, -EINVAL, "not a GGUF file: it begins with '%s'%s%s%s", text,
                       what != NULL ? " (" : "", what != NULL ? what : "", what != NULL ? ")" : "");
+    if (n >= 4 && memcmp(head, "lmgg", 4) == 0) /* a whole one that is here is read elsewhere */
+        (void)pl_hint(err,
+                      "a model of whisper.cpp is read once it is here whole; before that by its "
+                      "name: whisper-small:q5_1 (plimsoll models --kind stt)");
     return pl_exit_as(err, -EINVAL, PL_EXIT_USAGE);
 }
 

@@ -241,6 +241,13 @@ static void pl_text_tensors(struct pl_str *out, const struct pl_model *m)
     }
 }
 
+/* What the quality of a quantisation is looked up by; NULL for files of other engines, whose blocks
+ * are the same and whose models are not. */
+static const char *pl_rated_type(const struct pl_model *m)
+{
+    return m->format == NULL ? pl_model_file_type(m) : NULL;
+}
+
 void pl_report_model_text(struct pl_str *out, const struct pl_model *m,
                           const struct pl_description *d, const struct pl_model_view *view)
 {
@@ -252,7 +259,7 @@ void pl_report_model_text(struct pl_str *out, const struct pl_model *m,
     pl_text_types(out, d, view->colour);
     if (d->kind == PL_MODEL_WHOLE) {
         pl_str_add(out, "\n");
-        pl_quality_text(pl_model_file_type(m), view->catalogue_id, out);
+        pl_quality_text(pl_rated_type(m), view->catalogue_id, out);
     }
     if (d->n_warning > 0)
         pl_str_add(out, "\n");
@@ -406,7 +413,7 @@ void pl_report_model_json(struct pl_json *j, const struct pl_model *m,
         pl_json_str(j, NULL, d->warning[i]);
     pl_json_end(j);
     if (d->kind == PL_MODEL_WHOLE)
-        pl_quality_json(j, "quality", pl_model_file_type(m), view->catalogue_id);
+        pl_quality_json(j, "quality", pl_rated_type(m), view->catalogue_id);
     if (d->kind == PL_MODEL_PROJECTOR)
         pl_report_projector_json(j, "towers", m);
     if (view->keys)

@@ -34,7 +34,10 @@ static void pl_quant_quality_text(const struct pl_quant *q, struct pl_str *out)
 void pl_quality_text(const char *quant, const char *id, struct pl_str *out)
 {
     struct pl_quant q;
-    if (pl_catalogue_quant_own(id != NULL ? pl_catalogue_find(id) : NULL, quant))
+    if (quant == NULL)
+        pl_str_add(out,
+                   "quality  of its types: unknown (they were measured of text models in GGUF)\n");
+    else if (pl_catalogue_quant_own(id != NULL ? pl_catalogue_find(id) : NULL, quant))
         pl_str_addf(out, "quality  %s: the weights as they were published\n", quant);
     else if (pl_quant_of(quant, &q) && q.rated)
         pl_quant_quality_text(&q, out);
@@ -71,7 +74,7 @@ void pl_quality_json(struct pl_json *j, const char *key, const char *quant, cons
 {
     struct pl_quant q;
     pl_json_object(j, key);
-    if (pl_quant_of(quant, &q) && q.rated)
+    if (quant != NULL && pl_quant_of(quant, &q) && q.rated)
         pl_quant_quality_json(j, &q);
     else
         pl_json_null(j, "quantisation");

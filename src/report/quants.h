@@ -7,8 +7,8 @@
 #include "domain/model.h"
 #include "domain/quantity.h"
 
-/* "quality  ..." lines: of the quantisation, and of the catalogue's model id (NULL: of no model of
- * it). What nobody measured is said to be unknown. */
+/* "quality  ..." lines: of the quantisation (NULL: one of another engine's files), and of the
+ * catalogue's model id (NULL: of no model of it). What nobody measured is said to be unknown. */
 void pl_quality_text(const char *quant, const char *id, struct pl_str *out);
 
 /* {"quantisation": {...} or null, "model": [{"benchmark", "score", "source"}]} under key. */

@@ -181,6 +181,10 @@ is "replaced once: read anew, exit 0" "$status" 0
 run "$PLIMSOLL" inspect http://127.0.0.1:1/x.gguf
 is "nobody listens: exit 4" "$status" 4
 like "nobody listens: said" "$err" '127.0.0.1:1/x.gguf: cannot be reached'
+"$PLIMSOLL" ghost whisper-tiny:q5_1 -o "$web/ggml-tiny.bin" >/dev/null
+get plain/ggml-tiny.bin
+is "a model of whisper.cpp: exit 2" "$status" 2
+like "a model of whisper.cpp: what to do" "$err" 'hint: a model of whisper.cpp .*whisper-small:q5_1'
 run "$PLIMSOLL" inspect http://
 is "no address: exit 2" "$status" 2
 

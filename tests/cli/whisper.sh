@@ -44,6 +44,7 @@ is "the ghost is read" "$(json '[.model.architecture, .model.file_type] | join("
 is "its container" "$(json '[.. | objects | .format // empty] | first')" whisper.cpp
 run "$PLIMSOLL" inspect "$T/g.bin"
 like "and is called a ghost" "$out" "a ghost without weights"
+unlike "no quantisation of text models is recommended for it" "$out" "perplexity|smaller and nearer"
 run "$PLIMSOLL" ghost "$T/g.bin" -o "$T/h.bin"
 is "ghost of a file: exit 0" "$status" 0
 ok "the same file" cmp "$T/g.bin" "$T/h.bin"
