@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/table.h"
 #include "base/units.h"
+#include "cli/accelerations.h"
 #include "cli/ghost_cache.h"
 #include "cli/machine.h"
 #include "cli/model.h"
@@ -74,6 +75,7 @@ static int pl_estimate_oracle(const struct pl_cli *cli, const struct pl_model *m
 
 static void pl_estimate_print(struct pl_cli *cli, const struct pl_forecast *f,
                               const struct pl_oracle *o, const struct pl_terms *terms,
+                              const struct pl_acceleration *faster,
                               const struct pl_offload *offload)
 {
     bool colour = pl_colour_wanted(STDOUT_FILENO);
@@ -84,6 +86,8 @@ static void pl_estimate_print(struct pl_cli *cli, const struct pl_forecast *f,
             pl_terms_text(terms, colour, &cli->out);
         if (terms != NULL)
             pl_speed_why_text(&f->speed, colour, &cli->out);
+        if (faster != NULL)
+            pl_accelerations_text(faster, colour, &cli->out);
         pl_offload_text(offload, pl_cli_opt(cli, "min-decode")->u, colour, &cli->out);
         if (o->asked)
             pl_projection_text(&o->said, &f->footprint, colour, &cli->out);
@@ -97,6 +101,8 @@ static void pl_estimate_print(struct pl_cli *cli, const struct pl_forecast *f,
     pl_cli_forecast_quality(cli, f, &j);
     if (terms != NULL)
         pl_terms_json(terms, &j, "terms");
+    if (faster != NULL)
+        pl_accelerations_json(faster, &j, "accelerations");
     if (offload->n > 0)
         pl_offload_json(offload, &j, "offload_steps");
     if (o->asked)
@@ -169,6 +175,7 @@ static int pl_estimate_run(struct pl_cli *cli, struct pl_err *err)
     static struct pl_forecast forecast;
     static struct pl_oracle oracle;
     static struct pl_terms terms;
+    static struct pl_acceleration accelerations[PL_ACCELERATIONS];
     static struct pl_offload offload;
     struct pl_model *model = NULL;
     struct pl_ledger *ledger = NULL;
@@ -195,11 +202,15 @@ static int pl_estimate_run(struct pl_cli *cli, struct pl_err *err)
     bool why = pl_cli_opt(cli, "why")->given;
     if (rc == 0 && why)
         rc = pl_forecast_terms(&forecast, &terms, err);
+    bool faster = why && cli->engine == NULL && forecast.speed.roof > 0;
+    if (rc == 0 && faster)
+        rc = pl_accelerate(&forecast, ledger, accelerations, err);
     if (rc == 0)
         rc = pl_cli_offload(cli, &forecast, ledger, &offload, err);
     if (rc == 0) {
         int floor = pl_cli_floor(cli, &forecast);
-        pl_estimate_print(cli, &forecast, &oracle, why ? &terms : NULL, &offload);
+        pl_estimate_print(cli, &forecast, &oracle, why ? &terms : NULL,
+                          faster ? accelerations : NULL, &offload);
         rc = pl_verdict_exit(forecast.judgement.verdict, pl_cli_opt(cli, "strict")->given);
         rc = rc == PL_EXIT_YES ? floor : rc;
     }

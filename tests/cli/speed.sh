@@ -41,6 +41,38 @@ estimate qwen3-30b-a3b:q4_k_m --device rtx4090,cpu-ddr5-5600-dual --ram 64GiB -n
 ok "its experts on the host: slower, by their bytes" jq -e --argjson all "$all" \
     '.speed.decode_tokens_per_second | .value < $all / 2 and .value > 0' <<<"$out"
 
+# ways to be faster: offered where the model has what they ask for
+faster() { jq -c --arg m "$1" '.accelerations[] | select(.method == $m) | '"$2" <<<"$out"; }
+on=(--device rtx4090 --ram 64GiB -ngl 99 -c 4096 -np 1)
+estimate qwen3-30b-a3b:q4_k_m "${on[@]}" --why --json
+decode=$(json .speed.decode_tokens_per_second.value)
+is "a draft of the same family and vocabulary" "$(faster "draft model" '[.offered, .why]')" '[true,"qwen3-0.6b has the same vocabulary"]'
+is "its share is small enough" "$(faster "own draft layers" .offered)" false
+is "fewer experts: not below what is recorded" "$(faster "fewer experts" .flags)" '"--override-kv qwen3moe.expert_used_count=int:4"'
+ok "fewer experts are faster" jq -e --argjson d "$decode" '.accelerations[] | select(.method == "fewer experts")
+    | .projected_tokens_per_second.value > $d and .measured_tokens_per_second == null' <<<"$out"
+few=$(faster "fewer experts" .projected_tokens_per_second.value)
+estimate qwen3-30b-a3b:q4_k_m "${on[@]}" --override-kv qwen3moe.expert_used_count=int:4 --json
+is "as fast as with those flags" "$(json .speed.decode_tokens_per_second.value)" "$few"
+estimate qwen3-8b:q4_k_m "${on[@]}" --why --json
+is "a dense model has no experts to leave out" "$(faster "fewer experts" .offered)" false
+decode=$(json .speed.decode_tokens_per_second.value)
+lookup=$(faster "prompt lookup" .projected_tokens_per_second)
+ok "drafts: from slower to faster" jq -e --argjson d "$decode" '.accelerations[] | select(.offered)
+    | .projected_tokens_per_second | .low < $d and .high > $d and .source == "assumed"' <<<"$out"
+estimate qwen3-8b:q4_k_m "${on[@]}" --spec-type ngram-simple --json
+is "prompt lookup: as with its flags" "$(json .speed.decode_speculative_tokens_per_second)" "$lookup"
+"$PLIMSOLL" ghost qwen3-0.6b:q8_0 -o "$T/draft.gguf" >/dev/null 2>&1
+"$PLIMSOLL" ghost smollm2-135m:q8_0 -o "$T/other.gguf" >/dev/null 2>&1
+estimate qwen3-8b:q4_k_m "${on[@]}" -md "$T/draft.gguf" --json
+is "a draft model without --spec-type drafts nothing" "$(json .speed.decode_speculative_tokens_per_second.why)" '"no drafting is asked for"'
+estimate qwen3-8b:q4_k_m "${on[@]}" -md "$T/other.gguf" --spec-type draft-simple --json
+like "one of another vocabulary is let go" "$(json .speed.decode_speculative_tokens_per_second.why)" 'its vocabulary is another'
+estimate qwen3-8b:q4_k_m "${on[@]}" -md "$T/draft.gguf" --spec-type draft-simple --json
+is "one of the same drafts" "$(json .speed.decode_speculative_tokens_per_second.source)" '"assumed"'
+estimate smollm2-135m:q8_0 "${on[@]}" --why --json
+is "nothing of the catalogue is small enough to draft for it" "$(faster "draft model" .offered)" false
+
 # the cliff
 estimate qwen3-32b:q4_k_m --device rtx4080,cpu-ddr5-5600-dual --ram 64GiB -c 8192 --json
 without=$status

@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "engine/llamacpp/placement.h"
+#include "engine/llamacpp/speculate.h"
 #include "engine/llamacpp/speed_text.h"
 
 #include <math.h>
@@ -233,24 +234,27 @@ static struct pl_rate pl_speed_inverse(struct pl_rate r, double amount)
 }
 
 /* Drafted tokens are checked in one step with the last accepted one: between none and all of them
- * accepted. What they are depends on the text, so that there is nothing likely. */
+ * accepted. What they are depends on the text, so that there is nothing likely. Tables of n-grams
+ * draft for nothing; a draft model is read once for each token. */
 static struct pl_rate pl_speed_speculative(const struct pl_speed_machine *in,
                                            const struct pl_speed_graph *g,
                                            const struct pl_settings *s, double depth)
 {
-    double n = (double)s->draft.n_max, drafting = 0;
+    struct pl_speculation how;
     struct pl_speed_step step;
-    if ((s->draft.model == NULL && s->draft.types == NULL) || n < 1)
+    if (pl_llamacpp_speculation(s, &how, NULL) < 0 || !how.any || how.n_max < 1)
         return (struct pl_rate){.why = "no drafting is asked for"};
+    double n = (double)how.n_max, drafting = 0;
+    bool model = pl_speculation_beside(&how) && s->draft.model != NULL;
     pl_speed_step(g, n + 1, 1, depth, &step);
     struct pl_speed_sum sum = pl_speed_total(in, g, &step, 1);
     const struct pl_speed_device *d = pl_speed_device_of(in, g->place, g->place->n_place > 1);
     double bandwidth = d != NULL ? d->bandwidth : in->host.bandwidth.likely;
-    if (s->draft.model != NULL && (in->draft_bytes <= 0 || bandwidth <= 0))
-        return (struct pl_rate){.why = "the draft model's share is not known"};
-    if (!sum.known || sum.seconds <= 0)
+    if (model && in->draft_bytes <= 0)
+        return (struct pl_rate){.why = "the draft model is let go: its vocabulary is another"};
+    if (!sum.known || sum.seconds <= 0 || bandwidth <= 0)
         return (struct pl_rate){.why = sum.missing};
-    if (s->draft.model != NULL)
+    if (model)
         drafting = n * in->draft_bytes / bandwidth;
     struct pl_rate r = pl_speed_rate(in, &sum, pl_speed_backend_of(in, g->place), 1, false);
     double time = 1 / r.likely;
