@@ -216,6 +216,13 @@ static pl_tid pl_b_ffn_mm(struct pl_build *b, pl_tid x, const char *name)
     return t;
 }
 
+/* src/llama-graph.cpp: with a limit, the parts of swiglu are steps of their own. */
+static pl_tid pl_b_clamped_glu(struct pl_build *b, pl_tid gate, pl_tid up)
+{
+    gate = pl_net_same(b->g, PL_OP_CLAMP, pl_b_unary(b, gate));
+    return pl_net_with(b->g, PL_OP_MUL, gate, pl_net_same(b->g, PL_OP_CLAMP, up));
+}
+
 pl_tid pl_b_ffn(struct pl_build *b, pl_tid x, const struct pl_ffn *how)
 {
     enum pl_act act = how->act;
@@ -231,7 +238,10 @@ pl_tid pl_b_ffn(struct pl_build *b, pl_tid x, const struct pl_ffn *how)
     if (gated)
         t = pl_b_ffn_mm(b, gate_after_up ? up : x, gate_name);
     bool parallel = gated && !gate_after_up;
-    if (act == PL_ACT_HALVES) {
+    if (act == PL_ACT_CLAMPED && parallel) {
+        t = pl_b_clamped_glu(b, t, up);
+        parallel = false;
+    } else if (act == PL_ACT_HALVES) {
         t = pl_net_glu(b->g, t, 0);
     } else if (parallel && (act == PL_ACT_SILU || act == PL_ACT_GELU || act == PL_ACT_RELU ||
                             act == PL_ACT_OAI)) {
@@ -337,7 +347,9 @@ static pl_tid pl_b_experts(struct pl_build *b, pl_tid x, pl_tid chosen, const st
         gated = t != 0;
         t = gated ? t : up;
     }
-    if (gated) {
+    if (gated && how->act == PL_ACT_CLAMPED) {
+        t = pl_b_clamped_glu(b, t, up);
+    } else if (gated) {
         t = pl_net_glu(g, t, up);
     } else {
         t = pl_b_unary(b, t);

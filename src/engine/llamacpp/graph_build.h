@@ -73,6 +73,9 @@ struct pl_build {
         pl_tid turn, rows, mask; /* inputs */
         pl_tid cache, top;       /* of the last layer that has an indexer */
     } chosen;
+    struct pl_decays { /* inputs of graph_lightning.c */
+        pl_tid q, k, pairs, slopes;
+    } decays;
     struct pl_chosen_inputs {
         pl_tid slot, hidden, bias, of_cell, rows; /* inputs */
         pl_tid mask;                              /* the usual one, as f32 */
@@ -110,6 +113,7 @@ enum pl_act {
     PL_ACT_RELU2,
     PL_ACT_HALVES,
     PL_ACT_OAI,
+    PL_ACT_CLAMPED, /* gate and input are cut off, step by step */
     PL_ACT_UNARY
 };
 struct pl_moe {
@@ -167,6 +171,7 @@ struct pl_latent_use {
     bool sparse;        /* an indexer chooses the cells, where the layer does not slide */
     bool key_norm;      /* the key's part with positions is normalised */
     bool no_wo;         /* ends before the last product */
+    bool flat_q;        /* parts of the query are taken from its row as it is */
     pl_tid scale;       /* multiplied into the queries, or 0 */
 };
 pl_tid pl_b_latent(struct pl_build *b, pl_tid x, const struct pl_latent_use *use);

@@ -197,7 +197,15 @@ static pl_tid pl_b_kda_conv(struct pl_build *b, const struct pl_kda *a, pl_tid x
     return pl_net_reshape(g, t, a->head, a->heads, per, seqs);
 }
 
-pl_tid pl_b_kda(struct pl_build *b, pl_tid x)
+/* Two narrow products, or one alone (models/bailingmoe3.cpp). */
+static pl_tid pl_b_kda_narrow(struct pl_build *b, pl_tid x, const char *first, const char *second)
+{
+    pl_tid t = pl_net_mul_mat(b->g, pl_b_weight(b, first, ".weight"), x);
+    pl_tid w = pl_b_weight(b, second, ".weight");
+    return w != 0 ? pl_net_mul_mat(b->g, w, t) : t;
+}
+
+pl_tid pl_b_kda(struct pl_build *b, pl_tid x, bool bounded)
 {
     struct pl_net_graph *g = b->g;
     const struct pl_net *n = b->net;
@@ -216,12 +224,14 @@ pl_tid pl_b_kda(struct pl_build *b, pl_tid x)
     d.q = pl_b_kda_conv(b, &a, x, 0, "attn_q", "ssm_conv1d_q");
     d.k = pl_b_kda_conv(b, &a, x, 1, "attn_k", "ssm_conv1d_k");
     d.v = pl_b_kda_conv(b, &a, x, 2, "attn_v", "ssm_conv1d_v");
-    pl_tid t = pl_net_mul_mat(g, pl_b_weight(b, "ssm_f_b", ".weight"),
-                              pl_net_mul_mat(g, pl_b_weight(b, "ssm_f_a", ".weight"), x));
+    pl_tid t = pl_b_kda_narrow(b, x, "ssm_f_a", "ssm_f_b");
     t = pl_net_with(g, PL_OP_ADD, t, pl_b_weight(b, "ssm_dt", ".bias"));
-    t = pl_net_reshape(g, pl_net_same(g, PL_OP_UNARY, t), head, heads, tokens, 1);
+    t = bounded ? t : pl_net_same(g, PL_OP_UNARY, t);
+    t = pl_net_reshape(g, t, head, heads, tokens, 1);
     t = pl_net_with(g, PL_OP_MUL, t,
                     pl_net_reshape(g, pl_b_weight(b, "ssm_a", ""), 1, heads, 1, 1));
+    if (bounded)
+        t = pl_net_same(g, PL_OP_SCALE, pl_net_same(g, PL_OP_UNARY, t));
     d.gate = pl_net_reshape(g, t, head, heads, per, seqs);
     t = pl_net_mul_mat(g, pl_b_weight(b, "ssm_beta", ".weight"), x);
     d.beta = pl_net_same(g, PL_OP_UNARY, pl_net_reshape(g, t, 1, heads, per, seqs));
@@ -229,10 +239,11 @@ pl_tid pl_b_kda(struct pl_build *b, pl_tid x)
     d.q = pl_b_unit(b, d.q);
     d.k = pl_b_unit(b, d.k);
     pl_tid y = pl_net_cont(g, pl_b_delta_rule(b, &d));
-    x = pl_net_reshape(g, x, n->n_embd, per, seqs, 1);
-    x = pl_net_reshape(g, x, n->n_embd, tokens, 1, 1);
-    pl_tid gate = pl_net_mul_mat(g, pl_b_weight(b, "ssm_g_b", ".weight"),
-                                 pl_net_mul_mat(g, pl_b_weight(b, "ssm_g_a", ".weight"), x));
+    if (!bounded) {
+        x = pl_net_reshape(g, x, n->n_embd, per, seqs, 1);
+        x = pl_net_reshape(g, x, n->n_embd, tokens, 1, 1);
+    }
+    pl_tid gate = pl_b_kda_narrow(b, x, "ssm_g_a", "ssm_g_b");
     gate = pl_net_same(g, PL_OP_UNARY, pl_net_reshape(g, gate, head, heads, tokens, 1));
     y = pl_b_norm(b, pl_net_reshape(g, y, head, heads, tokens, 1), "ssm_norm", PL_NORM_RMS);
     y = pl_net_cont_4d(g, pl_net_with(g, PL_OP_MUL, y, gate), head * heads, tokens, 1, 1);

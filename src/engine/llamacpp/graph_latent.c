@@ -57,7 +57,7 @@ pl_tid pl_b_latent(struct pl_build *b, pl_tid x, const struct pl_latent_use *use
     const struct pl_layer *y = pl_b_layer(b);
     struct pl_latent l = {.rot = y->n_rot, .rank = net->n_lora_kv, .heads = y->n_head};
     l.whole_q = use->whole_q;
-    l.shaped = use->rope && !use->sparse;
+    l.shaped = use->rope && !use->sparse && !use->flat_q;
     l.head_k = net->mla ? net->head_k_mla : y->head_k;
     l.head_v = net->mla ? net->head_v_mla : y->head_v;
     if (l.head_k < l.rot || l.rank == 0 || x == 0) {

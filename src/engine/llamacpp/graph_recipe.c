@@ -90,6 +90,8 @@ static bool pl_condition_word(struct pl_build *b, const char *w)
     if (pl_starts(w, "k:"))
         return pl_b_key(b, w + 2, 0) != 0 || pl_b_real(b, w + 2, 0) > 0 ||
                pl_b_real(b, w + 2, 0) < 0;
+    if (pl_starts(w, "has:")) /* the header names it, whatever it says */
+        return pl_model_arch_kv(b->m, w + 4) != NULL;
     if (strchr(w, '+') != NULL) { /* a suffix of its own: "attn_q+.bias" */
         char name[PL_WORD_MAX];
         const char *plus = strchr(w, '+');

@@ -7,7 +7,8 @@
  *
  * Words of conditions: a name of a weight of this layer ("ffn_gate_inp": it has one), "out.NAME"
  * for one of the model, "last", "first", "window" (this layer slides), "recurrent", "attends",
- * "owns", "ff" (it has a feed-forward), "k:KEY" (the header's value is not 0), "fa", "mla".
+ * "owns", "ff" (it has a feed-forward), "k:KEY" (the header's value is not 0),
+ * "has:KEY" (it has one), "fa", "mla".
  * Registers hold tensors and live until they are set again; an argument that is no register is a
  * word. Parts are separated by "|": before the layers, one layer, after the layers. */
 #ifndef PL_ENGINE_LLAMACPP_GRAPH_RECIPE_H

@@ -15,7 +15,9 @@ pl_tid pl_b_mamba_plamo(struct pl_build *b, pl_tid x); /* models/plamo2.cpp */
 pl_tid pl_b_shortconv(struct pl_build *b, pl_tid x);   /* models/lfm2.cpp */
 /* models/qwen3next.cpp, qwen35.cpp: a gated delta net; `wide`: heads of keys are repeated first */
 pl_tid pl_b_delta_net(struct pl_build *b, pl_tid x, bool wide);
-pl_tid pl_b_kda(struct pl_build *b, pl_tid x); /* models/kimi-linear.cpp */
+/* models/kimi-linear.cpp; `bounded`: the decay is cut off by a sigmoid (bailingmoe3) */
+pl_tid pl_b_kda(struct pl_build *b, pl_tid x, bool bounded);
+pl_tid pl_b_lightning(struct pl_build *b, pl_tid x); /* models/minimax-01.cpp */
 
 /* A whole layer (models/rwkv6.cpp, rwkv7.cpp), or its first half where a feed-forward of another
  * kind follows (models/rwkv6qwen2.cpp, arwkv7.cpp). *first: the first layer's values, 0 before. */

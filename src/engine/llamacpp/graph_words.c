@@ -231,13 +231,14 @@ static enum pl_act pl_w_act(const struct pl_call *c)
         const char *name;
         enum pl_act act;
     } acts[] = {
-        {"silu",   PL_ACT_SILU  },
-        {"gelu",   PL_ACT_GELU  },
-        {"relu",   PL_ACT_RELU  },
-        {"relu2",  PL_ACT_RELU2 },
-        {"halves", PL_ACT_HALVES},
-        {"oai",    PL_ACT_OAI   },
-        {"unary",  PL_ACT_UNARY }
+        {"silu",    PL_ACT_SILU   },
+        {"gelu",    PL_ACT_GELU   },
+        {"relu",    PL_ACT_RELU   },
+        {"relu2",   PL_ACT_RELU2  },
+        {"halves",  PL_ACT_HALVES },
+        {"oai",     PL_ACT_OAI    },
+        {"clamped", PL_ACT_CLAMPED},
+        {"unary",   PL_ACT_UNARY  }
     };
     for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
         if (pl_call_has(c, acts[i].name))
@@ -420,6 +421,20 @@ static pl_tid pl_w_gateheads(struct pl_call *c)
     return pl_net_reshape(g, x, a.ne[0], a.ne[1], 1, 1);
 }
 
+/* headgate(a,g): a gate per head, its sigmoid taken head by head; the result lies flat */
+static pl_tid pl_w_headgate(struct pl_call *c)
+{
+    struct pl_net_graph *g = c->b->g;
+    uint64_t heads = pl_b_layer(c->b)->n_head;
+    if (c->arg[0] == 0 || c->arg[1] == 0 || heads == 0)
+        return 0;
+    const struct pl_t a = *pl_net_at(g, c->arg[0]);
+    pl_tid x = pl_net_reshape(g, c->arg[0], a.ne[0] / heads, heads, a.ne[1], 1);
+    pl_tid by = pl_net_reshape(g, c->arg[1], 1, heads, a.ne[1], 1);
+    x = pl_net_with(g, PL_OP_MUL, x, pl_net_same(g, PL_OP_UNARY, by));
+    return pl_net_cont_4d(g, x, a.ne[0], a.ne[1], 1, 1);
+}
+
 static pl_tid pl_w_mamba(struct pl_call *c)
 {
     return pl_b_mamba(c->b, c->arg[0]);
@@ -447,7 +462,12 @@ static pl_tid pl_w_delta(struct pl_call *c)
 
 static pl_tid pl_w_kda(struct pl_call *c)
 {
-    return pl_b_kda(c->b, c->arg[0]);
+    return pl_b_kda(c->b, c->arg[0], pl_call_has(c, "bounded"));
+}
+
+static pl_tid pl_w_lightning(struct pl_call *c)
+{
+    return pl_b_lightning(c->b, c->arg[0]);
 }
 
 /* latent(x[,norope][,wholeq][,sparse][,knorm][,nowo][,scale]) */
@@ -457,7 +477,8 @@ static pl_tid pl_w_latent(struct pl_call *c)
                                 .whole_q = pl_call_has(c, "wholeq"),
                                 .sparse = pl_call_has(c, "sparse"),
                                 .key_norm = pl_call_has(c, "knorm"),
-                                .no_wo = pl_call_has(c, "nowo")};
+                                .no_wo = pl_call_has(c, "nowo"),
+                                .flat_q = pl_call_has(c, "flatq")};
     for (uint32_t i = 1; i < c->n_arg; i++)
         use.scale = c->arg[i] != 0 ? c->arg[i] : use.scale;
     return pl_b_latent(c->b, c->arg[0], &use);
@@ -664,6 +685,7 @@ static const struct {
     {"mamba_plamo",   pl_w_mamba_plamo  },
     {"shortconv",     pl_w_shortconv    },
     {"delta",         pl_w_delta        },
+    {"lightning",     pl_w_lightning    },
     {"kda",           pl_w_kda          },
     {"latent",        pl_w_latent       },
     {"noflash",       pl_w_noflash      },
@@ -694,6 +716,7 @@ static const struct {
     {"bertffn",       pl_w_bertffn      },
     {"typeembd",      pl_w_typeembd     },
     {"gateheads",     pl_w_gateheads    },
+    {"headgate",      pl_w_headgate     },
     {"embd",          pl_w_embd         },
     {"concat",        pl_w_concat       },
     {"rms",           pl_w_rms          },
