@@ -50,7 +50,7 @@ static void pl_fuzz_plan(const struct pl_stack *s, struct pl_arena *arena)
     struct pl_err err = {0};
     uint32_t asks = 0;
     const struct pl_plan_options options = {
-        .limits = {pl_fuzz_expired, &asks}
+        .limits = {.expired = pl_fuzz_expired, .ctx = &asks}
     };
     m.n_pool = 0;
     pl_fuzz_machine(&m);

@@ -72,7 +72,7 @@ int pl_plan_solve(struct pl_plan_run *r, struct pl_machine *m, struct pl_plan *r
     int rc = pl_plan_options(r->cli, r->stack, m, r->ledger, &r->arena, &option, &n, err);
     r->deadline.at_ns = pl_add_sat(pl_now_ns(pl_clock_real()),
                                    pl_seconds_ns(limit->given ? limit->u : PL_TIME_LIMIT_S));
-    r->options.limits = (struct pl_solve_limits){pl_deadline_over, &r->deadline};
+    r->options.limits = (struct pl_solve_limits){.expired = pl_deadline_over, .ctx = &r->deadline};
     if (rc == 0)
         rc = pl_plan_make(r->stack, m, option, n, &r->options, &r->arena, ret, err);
     if (rc == 0)

@@ -30,7 +30,7 @@ static double pl_dual_item(const struct pl_search *s, int32_t goal, const struct
     }
     for (uint32_t k = s->share_at[i]; k < s->share_at[i + 1]; k++) {
         const struct pl_share *x = &s->share[k];
-        v -= (x->warm ? warm[x->line] : d->line[x->line]) * (double)x->bytes;
+        v -= (x->warm ? warm[x->line] : d->line[x->line]) * (double)x->over;
     }
     return v;
 }
@@ -58,8 +58,8 @@ static double pl_dual_component(const struct pl_search *s, int32_t goal, const s
         return most;
     for (uint32_t k = s->share_at[at]; k < s->share_at[at + 1]; k++) {
         const struct pl_share *x = &s->share[k];
-        slope->line[x->line] -= (double)x->bytes * (x->warm ? part[x->line] : 1);
-        took[x->line] = x->warm ? (double)x->bytes : 0;
+        slope->line[x->line] -= (double)x->over * (x->warm ? part[x->line] : 1);
+        took[x->line] = x->warm ? (double)x->over : 0;
     }
     for (uint32_t k = 0; k < s->now; k++) {
         if (pl_prices_won(s, goal, k))
@@ -75,8 +75,9 @@ static double pl_dual_value(const struct pl_search *s, int32_t goal, const struc
     double v = 0;
     memset(slope, 0, sizeof(*slope));
     for (uint32_t l = 0; l < s->p->n_line; l++) {
-        slope->line[l] = (double)s->room[l];
-        v += d->line[l] * (double)s->room[l];
+        double room = (double)s->room[l] - (double)s->base[l];
+        slope->line[l] = room;
+        v += d->line[l] * room;
     }
     for (uint32_t k = 0; k < s->now; k++) {
         if (!pl_prices_won(s, goal, k))

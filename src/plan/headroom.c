@@ -47,7 +47,7 @@ bool pl_stage_headroom(struct pl_search *s, const bool *keep)
                          : pl_headroom_room(s, low + (high - low) / 2, one, false);
         s->found = false;
         ended = !open ||
-                (s->cap <= PL_PASS_NODES ? pl_stage_look(s, s->cap) : pl_stage_split(s, s->cap)) ||
+                (s->cap <= s->pass ? pl_stage_look(s, s->cap) : pl_stage_split(s, s->cap)) ||
                 s->found;
         if (!s->found && last)
             break;

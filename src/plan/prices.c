@@ -47,7 +47,7 @@ void pl_test_constant(const struct pl_search *s, struct pl_test *t)
 {
     t->constant = t->won;
     for (uint32_t l = 0; l < s->p->n_line; l++)
-        t->constant += (pl_wide)t->price_of_line[l] * (pl_wide)s->room[l];
+        t->constant += (pl_wide)t->price_of_line[l] * ((pl_wide)s->room[l] - (pl_wide)s->base[l]);
 }
 
 void pl_test_rest(const struct pl_search *s, struct pl_test *t)
@@ -103,10 +103,10 @@ void pl_plain(struct pl_search *s, int32_t goal, struct pl_test *t)
 static pl_wide pl_share_int(const struct pl_search *s, uint32_t item, const struct pl_share *x)
 {
     if (!x->warm)
-        return x->bytes;
+        return x->over;
     double part = s->part_best[(size_t)s->p->item[item].component * s->p->n_line + x->line];
     uint64_t times = (uint64_t)(fmin(fmax(part, 0), 1) * PL_PART_ONE);
-    return (pl_wide)((pl_uwide)x->bytes * times >> PL_PART_BITS);
+    return (pl_wide)((pl_uwide)x->over * times >> PL_PART_BITS);
 }
 
 bool pl_prices(struct pl_search *s, int32_t goal, struct pl_test *t)

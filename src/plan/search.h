@@ -6,6 +6,7 @@
 
 #define PL_IMPROVE_FROM 13u  /* components; fewer are solved to the end sooner */
 #define PL_PASS_NODES 20000u /* of a stage in the first pass; four times as many in each next */
+#define PL_CUT_LEVELS 64u    /* cuts of groups within each other */
 #define PL_TESTS_MAX (2u * PL_STAGES_MAX + 2u)
 
 /* A bound: for every choice that meets all lines and all terms already won,
@@ -34,6 +35,14 @@ struct pl_share {
     uint32_t line;
     bool warm;
     uint64_t bytes; /* before its part */
+    uint64_t over;  /* of them, what lies above the floor of its group: the part is of these */
+};
+
+/* A part of a split: in a group no warm item takes more than `most` of a line, by its share; or one
+ * takes at least `next`, the least there is above. */
+struct pl_cut {
+    uint32_t group, line;
+    uint64_t most, next;
 };
 
 struct pl_search {
@@ -66,12 +75,19 @@ struct pl_search {
     bool expired;
     struct pl_dual warm[PL_STAGES_MAX]; /* prices found last, by goal ... */
     uint32_t warm_now[PL_STAGES_MAX];   /* ... in this stage, plus one */
+    uint64_t pass;                      /* nodes a stage may take in the first pass */
     uint64_t cap;                       /* nodes a stage may take in this pass; 0 = any number */
     int64_t bound;                      /* of the stage's sum; INT64_MAX = none known */
     bool held;                          /* most components have one item left */
     uint32_t *trial;                    /* scratch: a choice, or components in some order */
     bool **level;                       /* of a split: items left out at each level */
-    uint32_t *level_item;               /* and the item a component is held to there */
+    uint32_t *level_item;               /* and the item a component is held to there ... */
+    struct pl_cut *level_cut;           /* ... or, where that is PL_NOTHING, the cut */
+    uint64_t **level_floor;             /* and the floors */
+    uint32_t n_level;                   /* how many levels there are */
+    int64_t *level_bound;               /* of the stage's sum, when it was looked at last */
+    uint64_t *floor;                    /* by group and line: the group takes so much at least */
+    uint64_t base[PL_LINES_MAX];        /* sums of the floors */
     uint64_t random;                    /* state of the generator; the same in every run */
 };
 
@@ -80,6 +96,9 @@ int pl_shares_make(struct pl_search *s, struct pl_arena *arena);
 
 /* Bytes of an item's share when all of its group have the same part. */
 uint64_t pl_share_even(const struct pl_search *s, uint32_t item, const struct pl_share *x);
+
+/* Sets the floors of all groups; NULL: none. */
+void pl_floors_set(struct pl_search *s, const uint64_t *floor);
 
 /* What the walk needs at each depth; NULL when there is no memory. */
 struct pl_walk *pl_walk_make(const struct pl_problem *p, struct pl_arena *arena);
@@ -123,6 +142,9 @@ void pl_stage_arrange(struct pl_search *s);
 
 /* A stage that maximises the least headroom. True: proved. */
 bool pl_stage_headroom(struct pl_search *s, const bool *keep);
+
+/* What the leading test says that the stage's sum cannot exceed; INT64_MAX = nothing. */
+int64_t pl_stage_bound(const struct pl_search *s);
 
 /* One look at the stage with the items that are left, for at most `nodes`: a better choice replaces
  * the incumbent. True: no better one is among them. */

@@ -99,8 +99,10 @@ int pl_shares_make(struct pl_search *s, struct pl_arena *arena)
     s->part_best = pl_arena_alloc(arena, cells, sizeof(*s->part_best));
     s->part_start = pl_arena_alloc(arena, cells, sizeof(*s->part_start));
     s->took = pl_arena_alloc(arena, cells, sizeof(*s->took));
-    if (s->group == NULL || s->in_group == NULL || s->share_at == NULL || s->part == NULL ||
-        s->part_best == NULL || s->part_start == NULL || s->took == NULL || pl_ties(s, arena) < 0)
+    s->floor = pl_arena_alloc(arena, (size_t)p->n_group * p->n_line + 1, sizeof(*s->floor));
+    if (s->floor == NULL || s->group == NULL || s->in_group == NULL || s->share_at == NULL ||
+        s->part == NULL || s->part_best == NULL || s->part_start == NULL || s->took == NULL ||
+        pl_ties(s, arena) < 0)
         return -ENOMEM;
     pl_sharing_of(s, &who);
     for (uint32_t i = 0; i < p->n_item; i++) {
@@ -117,7 +119,7 @@ int pl_shares_make(struct pl_search *s, struct pl_arena *arena)
         for (uint32_t l = 0; l < p->n_line; l++) {
             uint64_t v = pl_share_of(&who, x, s->tied[i], l);
             if (v > 0)
-                s->share[n++] = (struct pl_share){l, x->serve == PL_SERVE_WARM, v};
+                s->share[n++] = (struct pl_share){l, x->serve == PL_SERVE_WARM, v, v};
         }
     }
     s->share_at[p->n_item] = (uint32_t)n;
@@ -126,6 +128,25 @@ int pl_shares_make(struct pl_search *s, struct pl_arena *arena)
             s->part_start[(size_t)c * p->n_line + l] = 1.0 / s->in_group[s->group[c]];
     }
     return 0;
+}
+
+void pl_floors_set(struct pl_search *s, const uint64_t *floor)
+{
+    const struct pl_problem *p = s->p;
+    size_t cells = (size_t)p->n_group * p->n_line;
+    memset(s->base, 0, sizeof(s->base));
+    for (size_t i = 0; i < cells; i++) {
+        s->floor[i] = floor != NULL ? floor[i] : 0;
+        s->base[i % p->n_line] += s->floor[i];
+    }
+    for (uint32_t i = 0; i < p->n_item; i++) {
+        int32_t g = s->group[p->item[i].component];
+        for (uint32_t k = s->share_at[i]; k < s->share_at[i + 1]; k++) {
+            struct pl_share *x = &s->share[k];
+            uint64_t below = x->warm && g >= 0 ? s->floor[(size_t)g * p->n_line + x->line] : 0;
+            x->over = pl_sub_floor(x->bytes, below);
+        }
+    }
 }
 
 uint64_t pl_share_even(const struct pl_search *s, uint32_t item, const struct pl_share *x)

@@ -62,6 +62,28 @@ static void pl_filter(struct pl_search *s)
     }
 }
 
+/* Levels of a split: a component each, and cuts of groups between. */
+static bool pl_levels_make(struct pl_search *s, struct pl_arena *arena)
+{
+    const struct pl_problem *p = s->p;
+    size_t n = (size_t)p->n_component + 2 + (p->n_group > 0 ? PL_CUT_LEVELS : 0);
+    size_t cells = (size_t)p->n_group * p->n_line + 1;
+    s->n_level = (uint32_t)n;
+    s->level = pl_arena_alloc(arena, n, sizeof(*s->level));
+    s->level_item = pl_arena_alloc(arena, n, sizeof(*s->level_item));
+    s->level_cut = pl_arena_alloc(arena, n, sizeof(*s->level_cut));
+    s->level_floor = pl_arena_alloc(arena, n, sizeof(*s->level_floor));
+    s->level_bound = pl_arena_alloc(arena, n, sizeof(*s->level_bound));
+    bool ok = s->level != NULL && s->level_item != NULL && s->level_cut != NULL &&
+              s->level_floor != NULL && s->level_bound != NULL;
+    for (size_t d = 0; ok && d < n; d++) {
+        s->level[d] = pl_arena_alloc(arena, p->n_item + 1, sizeof(**s->level));
+        s->level_floor[d] = pl_arena_alloc(arena, cells, sizeof(**s->level_floor));
+        ok = s->level[d] != NULL && s->level_floor[d] != NULL;
+    }
+    return ok;
+}
+
 static int pl_search_make(struct pl_search *s, struct pl_arena *arena, bool **ret_keep)
 {
     const struct pl_problem *p = s->p;
@@ -72,13 +94,7 @@ static int pl_search_make(struct pl_search *s, struct pl_arena *arena, bool **re
     s->n_list = pl_arena_alloc(arena, n + 1, sizeof(*s->n_list));
     s->best->choice = pl_arena_alloc(arena, n + 1, sizeof(*s->best->choice));
     s->trial = pl_arena_alloc(arena, n + 1, sizeof(*s->trial));
-    s->level = pl_arena_alloc(arena, n + 2, sizeof(*s->level));
-    s->level_item = pl_arena_alloc(arena, n + 2, sizeof(*s->level_item));
-    bool levels = s->level != NULL && s->level_item != NULL;
-    for (size_t d = 0; levels && d < n + 2; d++) {
-        s->level[d] = pl_arena_alloc(arena, m + 1, sizeof(**s->level));
-        levels = s->level[d] != NULL;
-    }
+    bool levels = pl_levels_make(s, arena);
     s->spare = pl_arena_alloc(arena, m + 1, sizeof(*s->spare));
     *ret_keep = pl_arena_alloc(arena, m + 1, sizeof(**ret_keep));
     bool ok = levels && s->off != NULL && s->order != NULL && s->list != NULL && s->trial != NULL &&
@@ -175,7 +191,8 @@ int pl_solve(const struct pl_problem *p, const struct pl_active *active,
         return pl_fail(err, -ENOMEM, "no memory for the search");
     pl_filter(s);
     uint32_t n = n_stage > 0 ? n_stage : 1, open = 0;
-    for (s->cap = PL_PASS_NODES; open < n && !s->expired; s->cap *= s->cap < 1ull << 50 ? 4 : 1) {
+    s->pass = limits != NULL && limits->pass_nodes > 0 ? limits->pass_nodes : PL_PASS_NODES;
+    for (s->cap = s->pass; open < n && !s->expired; s->cap *= s->cap < 1ull << 50 ? 4 : 1) {
         open = pl_pass(s, n, proved, keep);
         pl_rooms(s, &no_room);
     }

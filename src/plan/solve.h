@@ -21,6 +21,8 @@ struct pl_stage {
 struct pl_solve_limits {
     bool (*expired)(void *ctx); /* asked now and then; NULL = never */
     void *ctx;
+    uint64_t pass_nodes; /* of a stage before it is split into parts; 0 = the usual. The plan is the
+                            same with any number, only the way to it differs */
 };
 
 struct pl_solution {

@@ -124,7 +124,7 @@ static bool pl_stage_tests(struct pl_search *s)
     return true;
 }
 
-static int64_t pl_bound_of(const struct pl_search *s)
+int64_t pl_stage_bound(const struct pl_search *s)
 {
     const struct pl_test *t = &s->test[0];
     if (s->n_test == 0 || t->goal != (int32_t)s->now)
@@ -226,7 +226,7 @@ static bool pl_stage_open(struct pl_search *s, const bool *keep)
     pl_stage_arrange(s);
     if (!pl_all_have(s) || !pl_stage_tests(s) || !pl_all_have(s))
         return false;
-    int64_t bound = pl_bound_of(s);
+    int64_t bound = pl_stage_bound(s);
     s->bound = bound < s->bound ? bound : s->bound;
     return true;
 }
@@ -270,7 +270,7 @@ static bool pl_stage_sums(struct pl_search *s, const bool *keep)
         if (pl_improve(s, keep) || !pl_stage_open(s, keep))
             return true;
     }
-    if (s->cap <= PL_PASS_NODES)
+    if (s->cap <= s->pass)
         return pl_stage_aimed(s, keep);
     memcpy(s->off, keep, s->p->n_item * sizeof(*keep));
     return pl_stage_split(s, s->cap);
