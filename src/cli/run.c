@@ -299,6 +299,8 @@ static int pl_run_verb_run(struct pl_cli *cli, struct pl_err *err)
     r->ledger = pl_ledger_close(r->ledger); /* nothing of it is held while the command runs */
     if (rc == 0 && !pl_cli_opt(cli, "force")->given && !pl_run_admits(r) && fallback == NULL)
         rc = pl_run_refuse(r);
+    if (rc == 0 && r->unjudged[0] != '\0' && !pl_cli_opt(cli, "quiet")->given)
+        (void)fprintf(stderr, "plimsoll: not judged beforehand: %s\n", r->unjudged);
     if (rc == 0)
         rc = pl_run_once(r, cli->arg, NULL, err);
     if (rc == 0 && fallback != NULL && pl_run_failed(r))

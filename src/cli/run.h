@@ -45,7 +45,9 @@ struct pl_running {
     bool has_before;
     struct pl_ledger *ledger;
     char signature[PL_RUN_TEXT_MAX];
-    struct pl_quantity predicted; /* peak of host memory */
+    struct pl_quantity predicted;   /* peak of host memory */
+    char unjudged[PL_RUN_TEXT_MAX]; /* why an engine that is known could not be; "" = it was, or
+                                       none */
     struct pl_reliefs reliefs;
     struct pl_mask mask; /* what is secret in its words and in the environment */
     /* what happened */

@@ -111,8 +111,10 @@ static void pl_run_model(struct pl_running *r)
     struct pl_err soft = {0};
     if (pl_streq(c->row->engine, "llama.cpp") && spec == c->model && access(spec, R_OK) != 0)
         return; /* the engine will say so itself */
-    if (pl_model_open_with(spec, &how, &r->model, &soft) < 0)
+    if (pl_model_open_with(spec, &how, &r->model, &soft) < 0) {
         r->model = NULL;
+        (void)pl_mask_text(&r->mask, soft.what, r->unjudged, sizeof(r->unjudged));
+    }
 }
 
 static void pl_run_forecast(struct pl_running *r)
@@ -126,6 +128,8 @@ static void pl_run_forecast(struct pl_running *r)
                               : pl_forecast_make(r->model, &c->settings, &r->machine, NULL, NULL,
                                                  r->ledger, &r->forecast, &soft);
     r->has_forecast = rc == 0;
+    if (rc < 0)
+        (void)pl_mask_text(&r->mask, soft.what, r->unjudged, sizeof(r->unjudged));
     if (r->has_forecast && r->forecast.footprint.n_pool > 0)
         r->predicted = r->forecast.footprint.pool[0].peak;
 }
@@ -163,7 +167,7 @@ static int pl_run_judge(struct pl_running *r)
     return 0;
 }
 
-int pl_run_know(struct pl_running *r, struct pl_err *err)
+static int pl_run_know_all(struct pl_running *r, struct pl_err *err)
 {
     const struct pl_opt_value *ceilings = pl_cli_opt(r->cli, "ceiling");
     r->predicted = PL_QUANTITY_UNKNOWN("this command was not seen before");
@@ -185,6 +189,17 @@ int pl_run_know(struct pl_running *r, struct pl_err *err)
         return 0;
     rc = pl_run_ceilings_known(r, err);
     return rc == 0 ? pl_run_judge(r) : rc;
+}
+
+/* What a known engine will need, and nobody could say: not a silent yes. */
+int pl_run_know(struct pl_running *r, struct pl_err *err)
+{
+    int rc = pl_run_know_all(r, err);
+    if (r->has_before || r->unjudged[0] == '\0')
+        r->unjudged[0] = '\0';
+    else
+        r->predicted = PL_QUANTITY_UNKNOWN(r->unjudged);
+    return rc;
 }
 
 /* A server that holds a model already may hold this one, and unloads others by itself. */

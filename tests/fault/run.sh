@@ -253,6 +253,78 @@ run "$PLIMSOLL" run --no-ledger -q --force --ceiling ram=2GiB -- "$T/bin/llama-s
 is "--force" "$out" ran
 run "$PLIMSOLL" run --no-ledger -q -- "$T/bin/vllm" serve Qwen/Qwen3-8B --max-model-len 8192
 like "vllm serve: judged, or run where nothing is known against it" "$status $out" '^(0 ran|125 )'
+if [ "$("$PLIMSOLL" assess --json | jq '[.devices[] | select(.vendor == "nvidia" or .vendor == "amd")] | length')" = 0 ]; then
+    run "$PLIMSOLL" run --no-ledger --json -- "$T/bin/vllm" serve Qwen/Qwen3-8B --max-model-len 8192
+    like "vllm serve without a device: said to be unjudged" "$err" '^plimsoll: not judged beforehand: vLLM: this machine has no device'
+    like "and in JSON" "$(told '.predicted | "\(.bytes) \(.why)"')" '^null vLLM: this machine has no device'
+else
+    skip "vllm serve without a device" "this machine has one"
+    skip "and in JSON" "this machine has one"
+fi
+
+# --- its memory is in another process: Ollama's server, a container
+if [ -n "$python" ]; then
+    cat >"$T/serve.py" <<'PY'
+import socket, subprocess, sys
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen()
+print(s.getsockname()[1], flush=True)
+s.accept()
+# a runner with 200 MiB, as the server starts one for a model; then both wait until they are killed
+hold = "import sys; x = bytearray(b'a') * (200 << 20); print('loaded', flush=True); open(sys.argv[1]).read()"
+p = subprocess.Popen([sys.executable, "-c", hold, sys.argv[1]], stdout=open(sys.argv[2], "w"))
+p.wait()
+PY
+    cat >"$T/bin/ollama" <<'SH'
+#!/bin/bash
+# asks the server for its model, and waits until that was looked at
+exec 3<>"/dev/tcp/127.0.0.1/${OLLAMA_HOST##*:}"
+until grep -q loaded "$1.loaded"; do sleep 0.02; done 2>/dev/null
+for _ in 1 2 3; do # three whole rounds of looks: each wakes plimsoll once, and is counted by the kernel
+    n=$(awk '/^voluntary/ { print $2 }' /proc/$PPID/status)
+    until [ "$(awk '/^voluntary/ { print $2 }' /proc/$PPID/status)" -gt $((n + 1)) ]; do sleep 0.05; done
+done
+SH
+    chmod +x "$T/bin/ollama"
+    "$python" "$T/serve.py" "$T/never" "$T/run.loaded" >"$T/serve.port" &
+    server=$!
+    within test -s "$T/serve.port"
+    run env OLLAMA_HOST="127.0.0.1:$(cat "$T/serve.port")" "$PLIMSOLL" run --no-ledger --json -- "$T/bin/ollama" "$T/run"
+    ok "Ollama's server: its runner's memory is measured" test "$(told .measured.bytes)" -gt $((200 << 20))
+    is "Ollama's server: whose it is" "$(told .elsewhere)" "Ollama's server and its runners (process $server)"
+    like "Ollama's server: said" "$err" "peak 2[0-9][0-9] MiB of ram in Ollama's server"
+    kill "$(tr -d " " <"/proc/$server/task/$server/children")" "$server"
+    wait "$server" 2>/dev/null
+else
+    skip "Ollama's server" "python3 is not installed"
+fi
+printf '#!/bin/sh\nexit 0\n' >"$T/bin/ollama"
+run env OLLAMA_HOST=http://192.0.2.7:11434 "$PLIMSOLL" run --no-ledger --json -- "$T/bin/ollama" run nothing
+is "Ollama elsewhere: unknown, not its client's" "$(told .measured.bytes)" null
+like "Ollama elsewhere: where to look" "$(told .elsewhere)" 'another machine'
+id=$(printf 'b%.0s' $(seq 64)) base=
+for g in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd /sys/fs/cgroup/memory; do
+    [ -e "$g/cgroup.procs" ] && mkdir -p "$g/plimsoll-test.$$/docker-$id.scope" 2>/dev/null && base=$g/plimsoll-test.$$ && break
+done
+if [ -n "$base" ]; then
+    cat >"$T/bin/docker" <<'SH'
+#!/bin/bash
+# starts a process of 100 MiB in a container's control group, whose parent is not this program
+setsid bash -c 'echo $$ >"$0/cgroup.procs"; x=$(head -c 100M /dev/zero | tr "\0" a); echo held >"$1"; read -r y <"$2"' "$BASE" "$HELD" "$NEVER" &
+until grep -q held "$HELD"; do sleep 0.02; done 2>/dev/null
+for _ in 1 2 3; do
+    n=$(awk '/^voluntary/ { print $2 }' /proc/$PPID/status)
+    until [ "$(awk '/^voluntary/ { print $2 }' /proc/$PPID/status)" -gt $((n + 1)) ]; do sleep 0.05; done
+done
+kill "$!"
+SH
+    run env BASE="$base/docker-$id.scope" HELD="$T/held" NEVER="$T/never" "$PLIMSOLL" run --no-ledger --json -- "$T/bin/docker" run --rm image
+    ok "a container's memory is measured" test "$(told .measured.bytes)" -gt $((100 << 20))
+    like "a container: which" "$(told .elsewhere)" '^container bbbbbbbbbbbb \(process [0-9]+\)$'
+    for _ in $(seq 100); do rmdir "$base/docker-$id.scope" "$base" 2>/dev/null && break; sleep 0.05; done
+else
+    skip "a container's memory" "no control group may be made here"
+    skip "a container: which" "no control group may be made here"
+fi
 
 # --- secrets: of the words, of the environment, of what it says
 secret=wordlike-value

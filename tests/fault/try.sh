@@ -96,6 +96,7 @@ is "killed: no engine is left (after ms)" "$left_engine" ""
 is "killed: the ledger opens and is whole (after ms)" "$left_ledger" ""
 is "killed: no half ghost has a final name (after ms)" "$left_ghost" ""
 # what they left unfinished goes with the next ghost, once it is old enough to be nobody's
+mkdir -p "$ghosts" # the last kill may have come before it was there
 : >"$ghosts/.plimsoll-1-0.part"
 find "$ghosts" -name '.plimsoll-*' -exec touch -d '2 minutes ago' {} +
 rm -f "$ghosts"/*.gguf
