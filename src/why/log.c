@@ -343,12 +343,16 @@ static void pl_whylog_line(struct pl_whylog *l)
     if (l->n_unmatched > 0)
         pl_whylog_joined(l);
     l->n_unmatched = 0;
-    bool told = false;
+    bool told = false, survived = false;
     for (uint32_t i = 0; i < l->n_near; i++) {
         enum pl_rule_role role = pl_rules_role(l->rules, l->near[i]);
+        const char *engine = pl_rules_row(l->rules, l->near[i])->engine;
         if (role == PL_RULE_WORDS && told)
             continue;
+        if (role == PL_RULE_FAILURE && survived && pl_engine_rank(engine != NULL ? engine : "") < 2)
+            continue; /* the engine's own rule knows that it went on */
         bool matched = pl_whylog_try(l, l->near[i], l->line);
+        survived = survived || (matched && role == PL_RULE_BENIGN);
         told = told || (matched && role != PL_RULE_CONTEXT && role != PL_RULE_DETAIL);
         if (!matched && l->n_unmatched < PL_LOG_UNMATCHED)
             l->unmatched[l->n_unmatched++] = l->near[i];

@@ -124,6 +124,14 @@ unlike "no secret of the log: text" "$out" 'wordlike|me:pw|sig=abc|0123456789abc
 why_json "$T/keys.log"
 unlike "no secret of the log: JSON" "$out" 'wordlike|me:pw|sig=abc|0123456789abcdef'
 
+# an engine's own warning, in words that are the system's failure elsewhere
+printf 'llama_model_loader: x\nwarning: failed to mlock 362442752-byte buffer (after previously locking 0 bytes): Cannot allocate memory\n' >"$T/mlock.log"
+why_json "$T/mlock.log"
+is "a warning that the engine survives" "$(field '"\(.class) \(.fatal)"')" "locked_limit false"
+printf 'x: mlockall: Cannot allocate memory\n' >"$T/mlockall.log"
+why_json "$T/mlockall.log"
+is "the same words of another program" "$(field '"\(.class) \(.fatal)"')" "locked_limit true"
+
 # escapes, NULs and a carriage return do not reach the terminal
 printf 'x\033]0;title\007\033[31m\0torch.OutOfMemoryError: CUDA out of memory.\302\233 Tried to\0 allocate 1.00 GiB\033[2J\342\200\256\n' >"$T/escapes.log"
 run "$PLIMSOLL" why "$T/escapes.log"
