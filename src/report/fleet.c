@@ -109,13 +109,12 @@ static bool pl_grid_machines(const struct pl_fleet *f, struct pl_fleet_grid *g)
                                        "models",     "memory, median error",
                                        "calibrated", "decode, median error",
                                        "calibrated", "decode inside its interval"};
-    *g =
-        (struct pl_fleet_grid){.title = "Machines",
-                               .note = "Calibrated: with what the other runs of the machine teach, "
-                                       "never the run itself.",
-                               .columns = 8,
-                               .rows = f->n,
-                               .cell = calloc(f->n * 8 + 1, PL_FLEET_CELL_MAX)};
+    *g = (struct pl_fleet_grid){.title = "Machines",
+                                .note = "Calibrated: with what the other runs of its ledger teach, "
+                                        "never the run itself.",
+                                .columns = 8,
+                                .rows = f->n,
+                                .cell = calloc(f->n * 8 + 1, PL_FLEET_CELL_MAX)};
     memcpy(g->head, head, sizeof(head));
     for (uint32_t i = 0; g->cell != NULL && i < f->n; i++) {
         const struct pl_fleet_machine *m = &f->one[i];

@@ -167,6 +167,7 @@ if offers estimate; then
     valid "estimate: a file of the catalogue" estimate qwen3-0.6b:q8_0 -c 4096
     valid "estimate: slots, a quantised cache" \
         estimate llama-3.2-3b:q4_k_m -c 32768 -np 4 -ctk q8_0 -ctv q8_0 -fa on
+    valid "estimate: ways to be faster" estimate qwen3-30b-a3b:q4_k_m --device rtx4090 --ram 64GiB -ngl 99 -c 4096 --why
     valid "estimate: what fits nowhere" estimate llama-3.3-70b:f16 -c 131072 -np 64
     valid "estimate: no limit to the prompt cache" estimate qwen3-0.6b:q8_0 --cache-ram -1
 else

@@ -119,6 +119,19 @@ if [ "$(json '.cpu.int8_operations_per_second.source')" = '"measured"' ]; then
     estimate qwen2.5-0.5b:q4_k_m -c 2048 -M "$T/here.json" --json
     ok "the same from its machine file, whose bandwidth is whole bytes" jq -e --argjson v "$speed" \
         '.speed.decode_tokens_per_second.value / $v - 1 | fabs < 1e-4' <<<"$out"
+    # rows of an expert are multiplied one by one in the repacked layout: it brings a mixture less than a dense model
+    gain() { # MODEL: prefill as it is over prefill without repacking
+        "$PLIMSOLL" estimate "$1" -c 2048 -M "$T/here.json" --json >"$T/with.json"
+        "$PLIMSOLL" estimate "$1" -c 2048 -M "$T/here.json" --no-repack --json >"$T/without.json"
+        jq -n --slurpfile a "$T/with.json" --slurpfile b "$T/without.json" \
+            '[$a[0], $b[0]] | map(.speed.prefill_tokens_per_second.value) | .[0] / .[1]'
+    }
+    if grep -qw avx2 /proc/cpuinfo; then
+        ok "repacking brings a mixture less" awk -v m="$(gain olmoe-1b-7b:q4_0)" -v d="$(gain llama-3.2-1b:q4_0)" \
+            'BEGIN { exit !(m > 1 && d > 1.5 * m) }'
+    else
+        skip "repacking brings a mixture less" "no AVX2 here: nothing is repacked"
+    fi
 else
     skip "--bandwidth: arithmetic" "this machine does not let it be measured"
 fi

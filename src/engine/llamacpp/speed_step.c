@@ -95,7 +95,8 @@ static double pl_speed_host_cost(const struct pl_speed_graph *g, const struct pl
         pl_place_repack(g->place, t) && pl_repack_matrix(t, g->host->cpu) == PL_REPACK_YES;
     const struct pl_speed_kernel *k = pl_speed_kernel(t->type, repacked);
     double many = k->prefill, alone = pl_speed_kernel(t->type, false)->prefill;
-    if (repacked && routed && alone > many && alone < k->decode)
+    alone = alone < k->decode ? alone : k->decode;
+    if (repacked && routed && alone > many)
         many = alone;
     *ret_int8 = pl_streq(k->probe, "int8");
     return many + (k->decode - many) / (rows > 1 ? rows : 1);
