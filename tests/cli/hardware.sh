@@ -95,7 +95,7 @@ fi
 
 # a dump whose table is for root only; root without its right to read everything is anybody
 without=()
-[ "$(id -u)" -ne 0 ] || without=(setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-dac_override,-dac_read_search)
+[ "$(id -u)" -ne 0 ] || without=(setpriv '--bounding-set=-dac_override,-dac_read_search' '--inh-caps=-dac_override,-dac_read_search')
 if "${without[@]}" true 2>/dev/null; then
     mkdir -p "$T/locked/sys/firmware/dmi/tables"
     touch "$T/locked/sys/firmware/dmi/tables/DMI"
