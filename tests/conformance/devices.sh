@@ -51,7 +51,7 @@ theirs() { # N MODEL SETTINGS...: "POOL MIB" of each buffer; nothing when the en
     GGML_VK_VISIBLE_DEVICES=$visible engine_exec llama-server -nr --host 127.0.0.1 --port 0 -lv 5 --no-warmup \
         -fit off -m "$@" >"$T/server.log" 2>&1 </dev/null &
     pid=$!
-    for _ in $(seq 1200); do
+    for _ in $(seq 6000); do
         grep -aq 'reserve took' "$T/server.log" && break
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.05

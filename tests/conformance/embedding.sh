@@ -67,7 +67,7 @@ said_here "$T/all-minilm-l6-v2.gguf" --embedding -c 512 -np 1 >/dev/null
 engine_exec llama-server -m "$T/all-minilm-l6-v2.gguf" --embedding -c 512 -np 1 -nr --port 0 -lv 5 \
     >"$T/server.log" 2>&1 &
 pid=$!
-for _ in $(seq 600); do
+for _ in $(seq 6000); do
     grep -qa 'listening' "$T/server.log" && break
     kill -0 "$pid" 2>/dev/null || break
     sleep 0.05

@@ -71,7 +71,7 @@ served() { # NAME MODEL GHOST-OPTIONS...
     engine_exec llama-server -m "$g" -c 512 -np 1 -t 1 -tb 1 --no-warmup --check-tensors \
         --host 127.0.0.1 --port $port >"$T/log" 2>&1 &
     pid=$!
-    for i in $(seq 600); do
+    for i in $(seq 6000); do
         curl -fs "http://127.0.0.1:$port/health" >/dev/null && break
         kill -0 $pid 2>/dev/null || break
         sleep 0.1

@@ -13,7 +13,7 @@ serve() {
     : >"$T/log"
     engine_exec llama-server -c 2048 -fit off -dev none --host 127.0.0.1 --port 0 --no-warmup "${@:2}" >"$T/log" 2>&1 &
     pid=$!
-    for _ in $(seq 1200); do
+    for _ in $(seq 6000); do
         kill -0 "$pid" 2>/dev/null || break
         grep -qE "$1" "$T/log" && break
         sleep 0.05

@@ -142,8 +142,9 @@ run "$PLIMSOLL" ghost qwen2.5-0.5b:q8_0 -o "$T/draft.gguf"
 engine_exec llama-server -m "$T/target.gguf" -md "$T/draft.gguf" --spec-type draft-simple -c 1024 -np 2 -nr -ctkd q8_0 -dev none \
     -lv 5 --host 127.0.0.1 --port 0 --no-warmup -fit off >"$T/draft.log" 2>&1 &
 pid=$!
-for _ in $(seq 600); do
+for _ in $(seq 6000); do
     [ "$(grep -c 'compute buffer size = ' "$T/draft.log")" -ge 2 ] && break
+    kill -0 "$pid" 2>/dev/null || break
     sleep 0.05
 done
 kill -9 "$pid"

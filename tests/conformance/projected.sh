@@ -16,7 +16,7 @@ projected() { # MODEL SETTINGS...
     engine_exec llama-server -m "$model" -nr --host 127.0.0.1 --port 0 -lv 5 "$@" \
         >"$T/server.log" 2>&1 &
     pid=$!
-    for _ in $(seq 600); do
+    for _ in $(seq 6000); do
         grep -q -- '- Host ' "$T/server.log" && break
         kill -0 "$pid" 2>/dev/null || break # it ended by itself: it says why, and projects nothing
         sleep 0.05

@@ -47,7 +47,7 @@ said() {
     engine_exec llama-server -m "$model" --mmproj "$T/p.gguf" --host 127.0.0.1 --port 0 -lv 5 "$@" \
         >"$T/server.log" 2>&1 &
     pid=$!
-    for _ in $(seq 1200); do
+    for _ in $(seq 6000); do
         grep -qaE 'flash attention is|failed to load multimodal' "$T/server.log" && break
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.05

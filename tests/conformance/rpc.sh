@@ -21,7 +21,7 @@ rpc_server() {
         "$(ls "$lib"/ld-linux*.so.* | head -n 1)" --library-path "$lib:$lib/llama:$lib/ggml" \
             "$server" -H 127.0.0.1 -p "$port" -d CPU >"$T/rpc.log" 2>&1 &
         pid=$!
-        for _ in $(seq 100); do
+        for _ in $(seq 2400); do
             grep -q 'transport' "$T/rpc.log" && pids+=" $pid" && return 0
             kill -0 "$pid" 2>/dev/null || break
             sleep 0.05

@@ -15,7 +15,7 @@ serve() {
     GGML_NO_BACKTRACE=1 engine_exec llama-server -m "$1" -nr -fit off -dev none --host 127.0.0.1 --port 0 \
         --no-warmup -lv 5 "${@:2}" >"$T/log" 2>&1 &
     pid=$!
-    for _ in $(seq 1200); do
+    for _ in $(seq 6000); do
         kill -0 "$pid" 2>/dev/null || break
         grep -qE 'new slot|initialization error|exiting due' "$T/log" && break
         sleep 0.05

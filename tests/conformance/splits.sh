@@ -28,7 +28,7 @@ serve() {
     GGML_VK_VISIBLE_DEVICES=$visible GGML_NO_BACKTRACE=1 engine_exec llama-server -m "$model" -nr -fa on \
         -fit off --host 127.0.0.1 --port 0 --no-warmup -lv 5 "$@" >"$T/log" 2>&1 &
     pid=$!
-    for _ in $(seq 1200); do
+    for _ in $(seq 6000); do
         kill -0 "$pid" 2>/dev/null || break
         [ "$(grep -c 'compute buffer size = ' "$T/log")" -ge 2 ] && break
         sleep 0.05

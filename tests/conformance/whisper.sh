@@ -65,7 +65,7 @@ serve() { # MODEL FLAGS...
     "$PLIMSOLL" ghost "$model" -o "$T/m.bin" --force >/dev/null 2>&1
     engine_exec whisper-server -m "$T/m.bin" --host 127.0.0.1 --port "$port" -t 1 -ng "$@" >"$T/log" 2>&1 &
     pid=$!
-    for i in {1..300}; do
+    for i in {1..3000}; do
         curl -s -o "$T/answer" "http://127.0.0.1:$port/" && break
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.1

@@ -275,9 +275,10 @@ static void killed_while_serving(void **state)
     struct pl_timing timing;
     struct pl_err err = {0};
     pid_t engine = pl_server_pid(srv);
+    assert_int_equal(kill(engine, SIGSTOP), 0); /* so that it cannot answer before */
     pid_t killer = fork();
     if (killer == 0) {
-        (void)usleep(300000); /* the request below takes far longer */
+        (void)usleep(300000); /* mostly the request below is sent by then */
         (void)kill(engine, SIGKILL);
         _exit(0);
     }
