@@ -120,7 +120,7 @@ uint32_t pl_run_rows(const struct pl_running *r, struct pl_run_row ret[PL_RUN_RO
     }
     uint32_t predicted = n;
     for (uint32_t i = 0; r->held_asked && i < r->held.n_pool; i++) {
-        struct pl_quantity q = pl_held_peak(&r->held.pool[i]);
+        struct pl_quantity q = pl_held_peak(&r->held, &r->held.pool[i]);
         bool named = false;
         for (uint32_t k = 0; k < n; k++)
             named = named || pl_streq(ret[k].pool, r->held.pool[i].pool);

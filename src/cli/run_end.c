@@ -250,6 +250,17 @@ void pl_run_explain(struct pl_running *r)
     pl_run_signal_word(r);
 }
 
+/* Beside the pools of the forecast. */
+static void pl_run_remember_devices(const struct pl_running *r, struct pl_run *run)
+{
+    struct pl_run_row row[PL_RUN_ROWS_MAX];
+    uint32_t n = pl_run_rows(r, row);
+    for (uint32_t i = 1; i < run->predicted.n_pool && i < PL_FOOTPRINT_POOLS_MAX; i++)
+        for (uint32_t k = 0; k < n; k++)
+            if (pl_streq(row[k].pool, run->predicted.pool[i].pool))
+                run->on_device[i].total = row[k].measured;
+}
+
 void pl_run_remember(struct pl_running *r)
 {
     static struct pl_run run;
@@ -281,6 +292,7 @@ void pl_run_remember(struct pl_running *r)
         (void)PL_FMT(run.arch, "%s", r->model->arch);
         (void)PL_FMT(run.quant, "%s", r->forecast.quant);
         run.settings = r->forecast.resolved;
+        pl_run_remember_devices(r, &run);
     }
     run.peak = w->peak;
     run.steady = w->peak;

@@ -134,16 +134,18 @@ void pl_held_stop(struct pl_held *h)
     pl_child_done(&h->child);
 }
 
-struct pl_quantity pl_held_peak(const struct pl_held_pool *p)
+struct pl_quantity pl_held_peak(const struct pl_held *h, const struct pl_held_pool *p)
 {
     uint64_t rise = p->used_most - p->used_first;
     if (p->own_told && !p->own_untold)
         return pl_exact(p->own_most, PL_SOURCE_MEASURED,
                         "most that the driver counted for its processes");
     if (p->used_known && rise >= PL_HELD_NOISE)
-        return pl_between(0, rise, rise, PL_SOURCE_MEASURED,
+        return pl_between(0, rise, p->used_most, PL_SOURCE_MEASURED,
                           "how much the device's use rose meanwhile: the driver does not say whose "
                           "it is");
+    if (h->looks < 2) /* the first may have come before it held anything */
+        return PL_QUANTITY_UNKNOWN("it ended before the devices were looked at twice");
     if (p->own_known && !p->own_told)
         return pl_exact(0, PL_SOURCE_MEASURED, "the driver lists none of its processes");
     return PL_QUANTITY_UNKNOWN(p->used_known ? "the driver does not say who holds the device's "

@@ -44,7 +44,7 @@ void pl_held_feed(struct pl_held *h, const char *text, size_t n);
 void pl_held_stop(struct pl_held *h);
 
 /* The most its processes held of a pool, or what can be said instead. */
-struct pl_quantity pl_held_peak(const struct pl_held_pool *p);
+struct pl_quantity pl_held_peak(const struct pl_held *h, const struct pl_held_pool *p);
 /* Now, for a ceiling; 0 when it is not known to be the command's. */
 uint64_t pl_held_now(const struct pl_held *h, const char *pool);
 
