@@ -104,7 +104,7 @@ static void pl_redact_token(struct pl_redact_words *r, const char *text, size_t 
         if (text[equal] != '=')
             continue;
         if (pl_secret_name(text + from, equal - from)) {
-            pl_str_addn(out, text, equal + 1);
+            pl_redact_url(text, equal + 1, out);
             pl_str_add(out, equal + 1 < n ? PL_MASK : "");
             r->value = equal + 1 == n; /* KEY='...': behind the quote */
             return;
@@ -112,7 +112,7 @@ static void pl_redact_token(struct pl_redact_words *r, const char *text, size_t 
         from = equal + 1;
     }
     if (pl_secret_form(text + from, n - from)) {
-        pl_str_addn(out, text, from);
+        pl_redact_url(text, from, out);
         pl_str_add(out, PL_MASK);
         return;
     }
