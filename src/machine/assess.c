@@ -92,6 +92,21 @@ static void pl_assess_time(const struct pl_root *root, size_t i, uint64_t *times
         times[i] = 0;
 }
 
+int pl_assess_remembered(const struct pl_probe_input *in, const struct pl_machine *m,
+                         char out[PL_REMEMBERED_MAX])
+{
+    struct pl_remembered *r = in->remembered;
+    if (in->root->replay == NULL && (in->options->remembered == NULL || m->id[0] == '\0'))
+        return -ENODATA;
+    if (!r->asked)
+        r->rc = pl_live(in->root, "bandwidth.remembered", in->options->remembered, m->id, r->text,
+                        sizeof(r->text));
+    r->asked = true;
+    if (r->rc >= 0)
+        (void)pl_fmt(out, PL_REMEMBERED_MAX, "%s", r->text);
+    return r->rc;
+}
+
 int pl_assess(const struct pl_assess_options *options, struct pl_machine *ret, struct pl_err *err)
 {
     struct pl_root root;
@@ -105,7 +120,8 @@ int pl_assess(const struct pl_assess_options *options, struct pl_machine *ret, s
         pl_root_done(&root);
         return pl_exit_as(err, rc, here ? PL_EXIT_ENVIRONMENT : PL_EXIT_USAGE);
     }
-    struct pl_probe_input in = {&root, options};
+    struct pl_remembered remembered = {.asked = false};
+    struct pl_probe_input in = {&root, options, &remembered};
     ret->this_system = pl_root_is_this_system(&root);
     root.tape = ret->this_system ? options->tape : NULL;
     for (size_t i = 0; rc == 0 && pl_probes[i] != NULL; i++) {

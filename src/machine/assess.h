@@ -44,10 +44,25 @@ struct pl_assess_options {
                    the processor's caches */
 };
 
+#define PL_REMEMBERED_MAX 512
+
+/* What the ledger knows of this machine, asked once for all probes of one look. */
+struct pl_remembered {
+    bool asked;
+    int rc;
+    char text[PL_REMEMBERED_MAX];
+};
+
 struct pl_probe_input {
     const struct pl_root *root;
     const struct pl_assess_options *options;
+    struct pl_remembered *remembered;
 };
+
+/* options->remembered for m, or what a capture holds of it: a text (options->remembered says of
+ * what), -ENODATA where nobody knows. */
+int pl_assess_remembered(const struct pl_probe_input *in, const struct pl_machine *m,
+                         char out[PL_REMEMBERED_MAX]);
 
 struct pl_probe {
     const char *name;    /* "memory" */

@@ -15,13 +15,22 @@
 #if defined(__x86_64__) || defined(__i386__)
 bool pl_cpuid_live(struct pl_cpuid *ret)
 {
-    *ret = (struct pl_cpuid){.live = __get_cpuid_max(0, NULL) > 0};
+    ret->n_row = 0;
+    ret->leaves = __get_cpuid_max(0, NULL);
+    ret->live = ret->leaves > 0;
     return ret->live;
 }
 
-static bool pl_cpuid_here(uint32_t leaf, uint32_t sub, uint32_t out[4])
+/* In a virtual machine each CPUID is a trap of microseconds: which leaves there are is not asked
+ * again for each of them. */
+static bool pl_cpuid_here(const struct pl_cpuid *c, uint32_t leaf, uint32_t sub, uint32_t out[4])
 {
-    return __get_cpuid_count(leaf, sub, &out[0], &out[1], &out[2], &out[3]) != 0;
+    if (leaf >= 0x80000000u)
+        return __get_cpuid_count(leaf, sub, &out[0], &out[1], &out[2], &out[3]) != 0;
+    if (leaf > c->leaves)
+        return false;
+    __cpuid_count(leaf, sub, out[0], out[1], out[2], out[3]);
+    return true;
 }
 
 static uint64_t pl_xgetbv(void)
@@ -33,12 +42,14 @@ static uint64_t pl_xgetbv(void)
 #else
 bool pl_cpuid_live(struct pl_cpuid *ret)
 {
-    *ret = (struct pl_cpuid){0};
+    ret->n_row = ret->leaves = 0;
+    ret->live = false;
     return false;
 }
 
-static bool pl_cpuid_here(uint32_t leaf, uint32_t sub, uint32_t out[4])
+static bool pl_cpuid_here(const struct pl_cpuid *c, uint32_t leaf, uint32_t sub, uint32_t out[4])
 {
+    (void)c;
     (void)leaf;
     (void)sub;
     (void)out;
@@ -105,7 +116,7 @@ bool pl_cpuid_ask(const struct pl_cpuid *c, uint32_t leaf, uint32_t sub, uint32_
 {
     const uint32_t in[4] = {leaf, 0, sub, 0};
     if (c->live)
-        return pl_cpuid_here(leaf, sub, out);
+        return pl_cpuid_here(c, leaf, sub, out);
     for (uint32_t i = 0; i < c->n_row; i++) {
         const struct pl_cpuid_row *r = &c->row[i];
         bool same = true;

@@ -20,7 +20,8 @@ struct pl_cpuid_row {
 };
 
 struct pl_cpuid {
-    bool live; /* ask the instruction; else the rows */
+    bool live;       /* ask the instruction; else the rows */
+    uint32_t leaves; /* of the live one: the last basic leaf */
     uint32_t n_row;
     struct pl_cpuid_row row[PL_CPUID_ROWS_MAX];
 };

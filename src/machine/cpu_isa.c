@@ -76,6 +76,7 @@ static const struct pl_isa_word pl_arm_words[] = {
 };
 
 #define PL_COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define PL_ISA_LEAVES 4 /* of the table of x86, and one to spare */
 
 static void pl_isa_add(char *out, size_t size, const char *word)
 {
@@ -131,15 +132,25 @@ void pl_cpu_isa_cpuid(const struct pl_cpuid *c, char *out, size_t size)
 {
     uint64_t xcr0 = pl_isa_permitted(c, pl_cpuid_xcr0(c));
     out[0] = '\0';
-    const struct pl_isa_word *asked = NULL; /* whose leaf r holds: a hypervisor traps each CPUID */
-    uint32_t r[4] = {0};
-    bool there = false;
+    /* a hypervisor traps each CPUID, so each of the leaves is asked for once */
+    struct {
+        uint32_t leaf, sub, r[4];
+        bool there;
+    } asked[PL_ISA_LEAVES];
+    size_t n = 0;
     for (size_t i = 0; i < PL_COUNT(pl_x86_words); i++) {
         const struct pl_isa_word *w = &pl_x86_words[i];
-        if (asked == NULL || asked->leaf != w->leaf || asked->sub != w->sub)
-            there = pl_cpuid_ask(c, w->leaf, w->sub, r);
-        asked = w;
-        if (there && (r[w->reg] >> w->bit & 1) != 0 && (xcr0 & w->xcr0) == w->xcr0)
+        size_t k = 0;
+        while (k < n && (asked[k].leaf != w->leaf || asked[k].sub != w->sub))
+            k++;
+        if (k == n && n < PL_ISA_LEAVES) {
+            asked[n].leaf = w->leaf;
+            asked[n].sub = w->sub;
+            asked[n].there = pl_cpuid_ask(c, w->leaf, w->sub, asked[n].r);
+            n++;
+        }
+        if (k < n && asked[k].there && (asked[k].r[w->reg] >> w->bit & 1) != 0 &&
+            (xcr0 & w->xcr0) == w->xcr0)
             pl_isa_add(out, size, w->word);
     }
 }

@@ -39,17 +39,19 @@ static bool pl_kinds_number(const struct pl_root *root, const char *file, const 
                             uint64_t *value, bool *slow)
 {
     uint64_t best = 0;
+    uint32_t end = 0; /* behind the last that is online; what lies beyond is never touched */
     for (uint32_t n = 0; n < PL_CPUS_MAX; n++) {
-        char path[128];
         if (!online[n])
             continue;
+        char path[128]; /* here: it is cleared where it is declared */
+        end = n + 1;
         (void)PL_FMT(path, "sys/devices/system/cpu/cpu%u/%s", n, file);
         if (pl_read_u64(root, path, &value[n], NULL) < 0 || value[n] > UINT32_MAX)
             return false;
         if (value[n] > best)
             best = value[n];
     }
-    for (uint32_t n = 0; n < PL_CPUS_MAX; n++)
+    for (uint32_t n = 0; n < end; n++)
         slow[n] = online[n] && value[n] * 100 < best * PL_SLOW_PER_CENT;
     return true;
 }
@@ -66,9 +68,12 @@ void pl_cpu_kinds(const struct pl_root *root, const bool *online, struct pl_cpu 
                       pl_kinds_number(root, "cpufreq/base_frequency", online, w->value, w->slow))) {
         bool any = false; /* else all are alike, and nothing more is read */
         for (uint32_t n = 0; n < PL_CPUS_MAX; n++) {
-            w->fast[n] = online[n] && !w->slow[n];
-            w->slow[n] = online[n] && w->slow[n];
-            any = any || w->slow[n];
+            if (online[n]) {
+                w->fast[n] = !w->slow[n];
+                any = any || w->slow[n];
+            } else if (w->slow[n]) {
+                w->slow[n] = false;
+            }
         }
         if (any) {
             pl_cpu_cores(root, w->slow, &packages, &slow);

@@ -55,7 +55,7 @@ static int pl_holdings_look(const struct pl_root *root, const char *program, str
     static const struct pl_probe *const probe[] = {&pl_probe_memory, &pl_probe_nvidia,
                                                    &pl_probe_drm, &pl_probe_jetson};
     const struct pl_assess_options options = {.sampler = program, .brief = true};
-    const struct pl_probe_input in = {root, &options};
+    const struct pl_probe_input in = {.root = root, .options = &options};
     int rc = 0;
     *m = (struct pl_machine){0};
     m->this_system = true;

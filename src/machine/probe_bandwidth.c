@@ -87,10 +87,9 @@ static void pl_bandwidth_before(const struct pl_probe_input *in, struct pl_machi
     /* the ledger's own texts end with its handle */
     struct pl_rate one = {.why = "measured on this machine before, kept in the ledger: one core"};
     struct pl_rate all = {.why = "measured on this machine before, kept in the ledger: all cores"};
-    char text[512], date[PL_TIME_TEXT_MAX];
+    char text[PL_REMEMBERED_MAX], date[PL_TIME_TEXT_MAX];
     int64_t when = 0;
-    if (pl_live(in->root, "bandwidth.remembered", in->options->remembered, m->id, text,
-                sizeof(text)) < 0)
+    if (pl_assess_remembered(in, m, text) < 0)
         return;
     if (pl_starts(text, "failed ")) {
         pl_machine_note(m, "remembered bandwidth cannot be read: %.110s", text + 7);
@@ -114,7 +113,7 @@ static int pl_bandwidth_run(const struct pl_probe_input *in, struct pl_machine *
                  pl_tape_find(in->root->replay, PL_TAPE_LIVE, "bandwidth.measured") != NULL;
     if (in->options->bandwidth || taken)
         pl_bandwidth_now(in, m, ram);
-    else if (in->root->replay != NULL || (in->options->remembered != NULL && m->id[0] != '\0'))
+    else
         pl_bandwidth_before(in, m, ram);
     return 0;
 }

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PL_COMPUTE_TEXT_MAX 512
 #define PL_COMPUTE_SKIP                                                                            \
     7 /* what stands before them where both are remembered: bandwidth, a date                      \
        */
@@ -55,7 +54,7 @@ static int pl_compute_ask(const void *ctx, char *out, size_t size)
 
 static int pl_compute_run(const struct pl_probe_input *in, struct pl_machine *m, struct pl_err *err)
 {
-    char text[PL_COMPUTE_TEXT_MAX];
+    char text[PL_REMEMBERED_MAX];
     const char *unknown = "not measured: plimsoll assess --bandwidth";
     (void)err;
     m->cpu.int8 = m->cpu.fma = (struct pl_rate){.state = PL_STATE_NOT_ASKED, .why = unknown};
@@ -67,10 +66,8 @@ static int pl_compute_run(const struct pl_probe_input *in, struct pl_machine *m,
             pl_machine_note(m, "cannot measure arithmetic: %s", strerror(-rc));
         if (rc == 0)
             (void)pl_compute_read(text, 0, &m->cpu);
-    } else if (in->root->replay != NULL || (in->options->remembered != NULL && m->id[0] != '\0')) {
-        if (pl_live(in->root, "bandwidth.remembered", in->options->remembered, m->id, text,
-                    sizeof(text)) == 0)
-            (void)pl_compute_read(text, PL_COMPUTE_SKIP, &m->cpu);
+    } else if (pl_assess_remembered(in, m, text) == 0) {
+        (void)pl_compute_read(text, PL_COMPUTE_SKIP, &m->cpu);
     }
     return 0;
 }

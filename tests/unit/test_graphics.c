@@ -579,7 +579,7 @@ static void jetson_after_nvml(void **state)
     assert_int_equal(pl_unified_make(&m, d, NULL), 0);
     assert_int_equal(pl_root_open(t.dir, &root, NULL), 0);
     const struct pl_assess_options options = {.root = t.dir};
-    const struct pl_probe_input in = {&root, &options};
+    const struct pl_probe_input in = {&root, &options, NULL};
     assert_int_equal(pl_probe_jetson.run(&in, &m, NULL), 0);
     pl_root_done(&root);
     assert_int_equal(m.n_device, 1);

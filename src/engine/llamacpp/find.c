@@ -1,6 +1,8 @@
 #include "engine/llamacpp/find.h"
 
 #include "base/clock.h"
+#include "machine/cpu.h"
+#include "machine/cpu_cpuid.h"
 #include "sys/spawn.h"
 #include "sys/xdg.h"
 
@@ -58,33 +60,45 @@ static void pl_parent(char path[PL_INSTALL_PATH_MAX])
         *slash = '\0';
 }
 
+#if defined(__x86_64__)
+/* What this processor can do; asked once. */
+static const struct pl_cpu *pl_cpu_here(void)
+{
+    static struct pl_cpu here;
+    static struct pl_cpuid ask;
+    if (here.isa[0] == '\0' && pl_cpuid_live(&ask))
+        pl_cpu_isa_cpuid(&ask, here.isa, sizeof(here.isa));
+    return &here;
+}
+#endif
+
 /* Which of the CPU backends built for one machine family this CPU runs best. The engine chooses for
  * itself when they lie beside its loader; this is for a folder where nobody linked them. Names and
  * what they need: ggml/src/CMakeLists.txt, ggml_add_cpu_backend_variant. */
 static const char *pl_cpu_backend(size_t i)
 {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                  __builtin_cpu_supports("avx512cd");
-    bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
-    bool vbmi = vnni && __builtin_cpu_supports("avx512vbmi");
-    bool bf16 = vbmi && __builtin_cpu_supports("avx512bf16");
-    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                __builtin_cpu_supports("bmi2");
+    /* not __builtin_cpu_supports: it would ask the processor at every start of the program */
+    const struct pl_cpu *c = pl_cpu_here();
+    bool avx512 = pl_cpu_has(c, "avx512f") && pl_cpu_has(c, "avx512bw") &&
+                  pl_cpu_has(c, "avx512dq") && pl_cpu_has(c, "avx512vl") &&
+                  pl_cpu_has(c, "avx512cd");
+    bool vnni = avx512 && pl_cpu_has(c, "avx512_vnni");
+    bool vbmi = vnni && pl_cpu_has(c, "avx512vbmi");
+    bool bf16 = vbmi && pl_cpu_has(c, "avx512_bf16");
+    bool avx2 = pl_cpu_has(c, "avx2") && pl_cpu_has(c, "fma") && pl_cpu_has(c, "bmi2");
     const struct {
         const char *name;
         bool runs;
     } backends[] = {
-        {"zen4",        bf16                            },
-        {"icelake",     vbmi                            },
-        {"cascadelake", vnni                            },
-        {"skylakex",    avx512                          },
-        {"haswell",     avx2                            },
-        {"sandybridge", __builtin_cpu_supports("avx")   },
-        {"sse42",       __builtin_cpu_supports("sse4.2")},
-        {"x64",         true                            },
+        {"zen4",        bf16        },
+        {"icelake",     vbmi        },
+        {"cascadelake", vnni        },
+        {"skylakex",    avx512      },
+        {"haswell",     avx2        },
+        {"sandybridge", pl_cpu_has(c, "avx")},
+        {"sse42",             pl_cpu_has(c,                   "sse4_2")},
+        {"x64",    true},
     };
 #else
     const struct {
