@@ -96,12 +96,16 @@ const char *pl_str_get(const struct pl_str *s)
 
 bool pl_streq(const char *a, const char *b)
 {
-    return strcmp(a, b) == 0;
+    return a[0] == b[0] && strcmp(a, b) == 0; /* nearly all that differ do so at once */
 }
 
 bool pl_starts(const char *s, const char *prefix)
 {
-    return strncmp(s, prefix, strlen(prefix)) == 0;
+    for (; *prefix != '\0'; s++, prefix++) {
+        if (*s != *prefix)
+            return false;
+    }
+    return true;
 }
 
 bool pl_ends(const char *s, const char *suffix)

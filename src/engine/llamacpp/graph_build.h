@@ -18,13 +18,21 @@ struct pl_graph_cells {
 };
 
 /* One batch that the engine reserves for. */
+struct pl_weight_index; /* tensors by name */
+
+/* What does not differ between the graphs of one model on one place. */
+struct pl_graph_known {
+    const bool *skip;
+    const struct pl_weight_index *index;
+};
+
 struct pl_graph_batch {
     uint64_t n_tokens, n_seqs, n_outputs;
     bool draft; /* of the layer that predicts several tokens, in a context of its own */
+    const struct pl_graph_known *known; /* made once for several graphs; NULL: for this one */
 };
 
-struct pl_tower;        /* graph_tower.h */
-struct pl_weight_index; /* tensors by name */
+struct pl_tower; /* graph_tower.h */
 
 #define PL_SCALED_MAX 4
 #define PL_SHARED_MAX 32

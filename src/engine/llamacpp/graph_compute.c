@@ -44,8 +44,13 @@ bool pl_graph_build(const struct pl_model *m, const struct pl_net *net, const st
     b.draft = batch->draft;
     (void)PL_FMT(draft, "mtp:%s", net->arch->name);
     const char *text = pl_recipe(b.draft ? draft : net->arch->name);
-    b.skip = b.draft ? NULL : pl_graph_layers_alike(g->arena, m, net, b.place);
-    b.index = pl_weight_index_new(g->arena, m);
+    if (batch->known != NULL) {
+        b.skip = batch->known->skip;
+        b.index = batch->known->index;
+    } else {
+        b.skip = b.draft ? NULL : pl_graph_layers_alike(g->arena, m, net, b.place);
+        b.index = pl_weight_index_new(g->arena, m);
+    }
     if (text == NULL || b.index == NULL || net->n_layer == 0) {
         g->failed = true;
         return false;
@@ -97,9 +102,18 @@ bool pl_graph_compute(const struct pl_model *m, const struct pl_net *net,
                       const struct pl_resolved *r, struct pl_compute *ret)
 {
     struct pl_graph_batch batch[2];
+    struct pl_arena arena;
+    pl_arena_init(&arena, PL_GRAPH_ARENA_MAX);
+    const struct pl_graph_known known = {.skip = pl_graph_layers_alike(&arena, m, net, NULL),
+                                         .index = pl_weight_index_new(&arena, m)};
     pl_graph_batches(r, batch);
+    batch[0].known = batch[1].known = &known;
     *ret = (struct pl_compute){0};
-    return pl_graph_bytes(m, net, r, &batch[0], ret) && pl_graph_bytes(m, net, r, &batch[1], ret);
+    bool one = batch[0].n_tokens == batch[1].n_tokens && batch[0].n_outputs == batch[1].n_outputs;
+    bool ok = pl_graph_bytes(m, net, r, &batch[0], ret) &&
+              (one || pl_graph_bytes(m, net, r, &batch[1], ret));
+    pl_arena_done(&arena);
+    return ok;
 }
 
 bool pl_graph_compute_draft(const struct pl_model *m, const struct pl_net *net,

@@ -84,17 +84,28 @@ static double pl_speed_touched(double used, double all, double tokens)
     return 1 - pow(1 - used / all, tokens);
 }
 
+/* The row of a type: some hundreds of tensors are of a handful of types. */
+static const struct pl_speed_kernel *pl_speed_kernel_kept(struct pl_speed_step *s, uint32_t type,
+                                                          bool repacked)
+{
+    if (type >= PL_SPEED_TYPES)
+        return pl_speed_kernel(type, repacked);
+    if (s->kernel[type][repacked] == NULL)
+        s->kernel[type][repacked] = pl_speed_kernel(type, repacked);
+    return s->kernel[type][repacked];
+}
+
 /* Operations of the probe that one of the tensor's takes on the host, with so many rows for each of
  * its matrices: the first row waits for the weights, the others find them in the cache. The
  * repacked layout multiplies the rows of an expert one by one (repack.cpp, forward_mul_mat_id: gemv
  * alone), like the plain one's dot products. */
 static double pl_speed_host_cost(const struct pl_speed_graph *g, const struct pl_tensor *t,
-                                 bool routed, double rows, bool *ret_int8)
+                                 bool routed, double rows, struct pl_speed_step *s, bool *ret_int8)
 {
     bool repacked =
         pl_place_repack(g->place, t) && pl_repack_matrix(t, g->host->cpu) == PL_REPACK_YES;
-    const struct pl_speed_kernel *k = pl_speed_kernel(t->type, repacked);
-    double many = k->prefill, alone = pl_speed_kernel(t->type, false)->prefill;
+    const struct pl_speed_kernel *k = pl_speed_kernel_kept(s, t->type, repacked);
+    double many = k->prefill, alone = pl_speed_kernel_kept(s, t->type, false)->prefill;
     alone = alone < k->decode ? alone : k->decode;
     if (repacked && routed && alone > many)
         many = alone;
@@ -108,7 +119,7 @@ static void pl_speed_host_product(const struct pl_speed_graph *g, const struct p
 {
     const struct pl_speed_host *h = g->host;
     bool int8 = false;
-    double cost = pl_speed_host_cost(g, t, routed, rows, &int8);
+    double cost = pl_speed_host_cost(g, t, routed, rows, ret, &int8);
     double rate = int8 ? h->int8.likely : h->fma.likely;
     double reading = h->bandwidth.likely > 0 ? bytes / h->bandwidth.likely : 0;
     double computing = rate > 0 ? ops / rate * cost : 0;

@@ -39,12 +39,15 @@ struct pl_speed_graph {
     bool op_offload; /* products of large batches leave the host for the first device */
 };
 
+#define PL_SPEED_TYPES 64u /* tensor types whose rows are kept while a step is summed */
+
 struct pl_speed_step {
     struct pl_speed_work place[PL_PLACES_MAX];
     double host_seconds; /* of its weights' products, by bytes or operations, whichever is longer */
     double host_bytes_seconds, host_ops_seconds; /* the two, for explaining; ops 0 = not measured */
     double moved; /* bytes of host weights that go to the first device for this step */
     double tokens, slots;
+    const struct pl_speed_kernel *kernel[PL_SPEED_TYPES][2]; /* those found so far; inside */
 };
 
 /* A step of `tokens` tokens that belong to `slots` sequences, each with `depth` tokens before it.
