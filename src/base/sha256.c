@@ -48,6 +48,8 @@ PL_WRAPS static void pl_sha256_block(uint32_t h[8], const uint8_t *p)
         h[i] += v[i];
 }
 
+#define PL_SHA_FEW 16
+
 void pl_sha256_plain(uint32_t h[8], const uint8_t *p, size_t n)
 {
     for (; n > 0; n--, p += 64)
@@ -56,7 +58,9 @@ void pl_sha256_plain(uint32_t h[8], const uint8_t *p, size_t n)
 
 static void pl_sha256_blocks(uint32_t h[8], const uint8_t *p, size_t n)
 {
-    if (n > 0 && !pl_sha256_hw(h, p, n, pl_sha_k))
+    /* whether the processor has the instructions is not asked for a few blocks: in a virtual
+     * machine the question takes longer than they do */
+    if (n > 0 && (n < PL_SHA_FEW || !pl_sha256_hw(h, p, n, pl_sha_k)))
         pl_sha256_plain(h, p, n);
 }
 

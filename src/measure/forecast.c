@@ -13,6 +13,7 @@
 #include "measure/speed.h"
 
 #include <ctype.h>
+#include <stddef.h>
 #include <string.h>
 
 #define PL_FIT_TARGET PL_GIB               /* common/common.h, fit_params_target */
@@ -167,16 +168,28 @@ static void pl_forecast_experts(struct pl_forecast *f, const struct pl_model *se
         (void)PL_FMT(j->reason[j->n_reason++], "%s", text);
 }
 
+/* All but the claim, half of it all: that is another engine's, read only where `values` has a
+ * table, and whole then. */
+static void pl_forecast_start(struct pl_forecast *f)
+{
+    size_t at = offsetof(struct pl_forecast, claim), behind = at + sizeof(f->claim);
+    memset(f, 0, at);
+    memset((char *)f + behind, 0, sizeof(*f) - behind);
+    f->claim.n_fact = 0;
+    f->claim.quant[0] = '\0';
+}
+
 static int pl_forecast_of(const struct pl_model *model, const struct pl_settings *settings,
                           const struct pl_machine *machine, const struct pl_used_devices *devices,
                           const char *engine_version, struct pl_ledger *ledger,
                           struct pl_forecast *ret, struct pl_err *err)
 {
-    *ret = (struct pl_forecast){.model = model,
-                                .machine = machine,
-                                .engine = "llama.cpp",
-                                .settings = *settings,
-                                .formulas = PL_LLAMACPP_PROVED};
+    pl_forecast_start(ret);
+    ret->model = model;
+    ret->machine = machine;
+    ret->engine = "llama.cpp";
+    ret->settings = *settings;
+    ret->formulas = PL_LLAMACPP_PROVED;
     pl_forecast_names(ret);
     struct pl_str flags;
     pl_str_init(&flags, PL_RUN_TEXT_MAX * 4);
