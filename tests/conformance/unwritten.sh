@@ -4,6 +4,7 @@
 # lies within its interval. A sample of the settings; PLIMSOLL_FULL=1 takes all.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/projected.sh"
+. "$(dirname "$0")/buffers.sh"
 
 settings=("-c 65536 -np 4 -kvu -ub 64" "-c 100000 -np 3 -ctk q8_0 -ctv q8_0")
 [ "${PLIMSOLL_FULL:-0}" -ge 1 ] && settings+=("-c 32768 -np 2 -fa off" "-c 4096 -np 1 -ub 256"
@@ -146,4 +147,22 @@ two ask "${files[@]}" >"$T/results"
 judge <"$T/results"
 judged_all $((10 * ${#settings[@]}))
 is "graphs followed that are not exact" "$apart$untold" ""
+
+# The same split over one and two devices
+if software_gpu; then
+    machine 1
+    machine 2
+    for f in "${files[@]}"; do
+        for s in "1 -ngl 99 -c 8192 -np 1" "2 -ngl 99 -c 8192 -np 1 -ts 1,1"; do
+            # shellcheck disable=SC2086 # settings are words
+            said=$(theirs "${s%% *}" "$f" ${s#* }) mine=$(ours "${s%% *}" "$f" ${s#* })
+            all=$(side_by_side "$mine" "$said")
+            bad="the engine gives no answer"
+            [ -z "$said" ] || bad=$(grep -E ' (outside|assumed) ' <<<"$all")
+            is "$(basename "$f" .gguf), devices $s" "$bad" ""
+        done
+    done
+else
+    skip "on devices" "the engines folder has no Vulkan (tools/fetch-engines --vulkan)"
+fi
 done_testing
