@@ -186,13 +186,15 @@ int pl_checkpoint_read(const struct pl_model *m, struct pl_checkpoint *ret, stru
     c->n_ctx_train = pl_model_arch_u64(m, "context_length", 0);
     c->n_expert = pl_model_arch_u64(m, "expert_count", 0);
     c->n_expert_used = pl_model_arch_u64(m, "expert_used_count", 0);
-    for (uint64_t il = 0; c->n_head == 0 && il < c->n_layer; il++) /* the first may have none */
-        c->n_head = pl_model_layer_u64(m, "attention.head_count", il, 0);
     if (c->n_layer == 0)
         return pl_checkpoint_missing(m, "the number of layers", err);
     if (c->n_layer > PL_CHECKPOINT_LAYERS_MAX)
-        return pl_fail(err, -EBADMSG, "%.80s: %llu layers", m->arch,
-                       (unsigned long long)c->n_layer);
+        return pl_exit_as(
+            err,
+            pl_fail(err, -EBADMSG, "%.80s: %llu layers", m->arch, (unsigned long long)c->n_layer),
+            PL_EXIT_USAGE);
+    for (uint64_t il = 0; c->n_head == 0 && il < c->n_layer; il++) /* the first may have none */
+        c->n_head = pl_model_layer_u64(m, "attention.head_count", il, 0);
     if (c->n_embd == 0)
         return pl_checkpoint_missing(m, "the width of its rows", err);
     uint64_t head = c->n_head > 0 ? c->n_embd / c->n_head : 0;

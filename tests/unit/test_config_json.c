@@ -189,6 +189,22 @@ static void odd_words_stay_outside(void **state)
     pl_arena_done(&m.arena);
 }
 
+/* More layers than there can be are refused, not counted. */
+static void endless_layers_are_refused(void **state)
+{
+    static struct pl_checkpoint c;
+    struct pl_model m;
+    struct pl_err err = {0};
+    (void)state;
+    assert_int_equal(
+        config(&m, "{\"model_type\":\"a\",\"num_hidden_layers\":1099511627776,\"hidden_size\":8}",
+               &err),
+        0);
+    assert_int_equal(pl_checkpoint_read(&m, &c, &err), -EBADMSG);
+    assert_int_equal(err.exit_code, 2);
+    pl_arena_done(&m.arena);
+}
+
 /* A head that is stored although the embedding serves for it is kept once. */
 static void a_tied_head_is_spare(void **state)
 {
@@ -232,9 +248,10 @@ static void a_tied_head_is_spare(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_by_any_name),    cmocka_unit_test(heads_of_every_kind),
-        cmocka_unit_test(layers_by_their_kind),   cmocka_unit_test(types_and_quantisers),
-        cmocka_unit_test(odd_words_stay_outside), cmocka_unit_test(a_tied_head_is_spare),
+        cmocka_unit_test(numbers_by_any_name),        cmocka_unit_test(heads_of_every_kind),
+        cmocka_unit_test(layers_by_their_kind),       cmocka_unit_test(types_and_quantisers),
+        cmocka_unit_test(odd_words_stay_outside),     cmocka_unit_test(a_tied_head_is_spare),
+        cmocka_unit_test(endless_layers_are_refused),
     };
     return cmocka_run_group_tests_name("config_json", tests, NULL, NULL);
 }
