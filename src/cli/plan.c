@@ -190,6 +190,23 @@ static int pl_plan_stack(struct pl_plan_run *r, struct pl_err *err)
     return rc;
 }
 
+/* What is of one machine only is not passed over in silence with several. */
+static int pl_plan_of_one(const struct pl_cli *cli, struct pl_err *err)
+{
+    static const char *const alone[] = {"what-if", "upgrade", "holding",
+                                        "emit",    "html",    "markdown"};
+    if (pl_cli_opt(cli, "machine")->n_list < 2)
+        return 0;
+    for (size_t i = 0; i < sizeof(alone) / sizeof(alone[0]); i++) {
+        if (pl_cli_opt(cli, alone[i])->given)
+            return pl_exit_as(
+                err,
+                pl_fail(err, -EINVAL, "plan: --%s is of one --machine, not of several", alone[i]),
+                PL_EXIT_USAGE);
+    }
+    return 0;
+}
+
 static int pl_plan_run(struct pl_cli *cli, struct pl_err *err)
 {
     static struct pl_machine machine, other;
@@ -209,7 +226,9 @@ static int pl_plan_run(struct pl_cli *cli, struct pl_err *err)
         pl_arena_done(&r.arena);
         return got;
     }
-    int rc = pl_plan_stack(&r, err);
+    int rc = pl_plan_of_one(cli, err);
+    if (rc == 0)
+        rc = pl_plan_stack(&r, err);
     if (rc == 0 && pl_cli_opt(cli, "machine")->n_list < 2)
         rc = pl_cli_machine_asked(cli, &machine, err);
     if (rc == 0 && pl_cli_opt(cli, "machine")->n_list < 2)

@@ -23,6 +23,12 @@ like "each: beside each other" "$out" '^describe +llama-2-7b-q8, hot, context 20
 run "$PLIMSOLL" plan "$examples/pose.yaml" --machine "$machines/pc-rtx3070ti.json" --machine "$T/none.json"
 is "a machine that is not there: exit 2" "$status" 2
 
+for only in --markdown "--what-if gpu0=16GiB" "--emit systemd" "--upgrade gpu0=16GiB" "--holding gpu0=1GiB"; do
+    # shellcheck disable=SC2086 # an option and its value
+    run "$PLIMSOLL" plan "$examples/pose.yaml" "${fleet[@]}" $only
+    is "several machines, and $only: exit 2" "$status $([[ $err == *'of one --machine'* ]] && echo said)" "2 said"
+done
+
 up() { run "$PLIMSOLL" plan "$examples/pose.yaml" --machine "$machines/pc-rtx3070ti.json" --upgrade "$@"; }
 up 'ram=64GiB:30-50,gpu0=16GiB:$400'
 is "upgrade: exit 0" "$status" 0
