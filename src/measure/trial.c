@@ -260,7 +260,7 @@ static struct pl_quantity pl_trial_rest(const struct pl_trial *t, uint64_t anon,
     uint64_t depth = t->o->prompt_tokens + t->o->predict_tokens, idle = 0;
     bool told = pl_llamacpp_net(t->o->loaded, &net, NULL) == 0 &&
                 pl_llamacpp_idle_bytes(t->o->loaded, &net, &t->f->resolved, t->o->prompt_tokens,
-                                       depth, 0, &idle);
+                                       depth, 0, 0, &idle);
     pl_net_done(&net);
     if (!told)
         return PL_QUANTITY_UNKNOWN("not told apart");

@@ -257,8 +257,10 @@ static int pl_footprint_compute(const struct pl_model *m, const struct pl_net *n
     int rc = pl_llamacpp_geometry(m, &g, err);
     if (rc < 0 && rc != -ENOTSUP)
         return rc;
-    p->part[PL_PART_COMPUTE] = pl_llamacpp_compute(m, net, r, host->version_known);
-    (void)pl_llamacpp_idle_bytes(m, net, r, 0, 0, p->part[PL_PART_COMPUTE].likely, ret_idle);
+    uint64_t decode = 0;
+    p->part[PL_PART_COMPUTE] = pl_llamacpp_compute(m, net, r, host->version_known, &decode);
+    (void)pl_llamacpp_idle_bytes(m, net, r, 0, 0, p->part[PL_PART_COMPUTE].likely, decode,
+                                 ret_idle);
     return 0;
 }
 
@@ -340,7 +342,7 @@ static bool pl_fit_compute_bytes(void *ctx, const struct pl_resolved *r, uint64_
 {
     struct pl_fit_view *v = ctx;
     if (v->n_ctx != r->n_ctx) {
-        struct pl_quantity q = pl_llamacpp_compute(v->m, v->net, r, true);
+        struct pl_quantity q = pl_llamacpp_compute(v->m, v->net, r, true, NULL);
         if (!pl_known(q))
             return false;
         v->n_ctx = r->n_ctx;

@@ -118,10 +118,14 @@ static struct pl_quantity pl_with_snapshots(const struct pl_net *net, const stru
 }
 
 struct pl_quantity pl_llamacpp_compute(const struct pl_model *m, const struct pl_net *net,
-                                       const struct pl_resolved *r, bool version_known)
+                                       const struct pl_resolved *r, bool version_known,
+                                       uint64_t *ret_decode)
 {
     struct pl_compute c;
-    if (!pl_graph_compute(m, net, r, &c))
+    bool followed = pl_graph_compute(m, net, r, &c);
+    if (ret_decode != NULL)
+        *ret_decode = followed ? c.decode : 0;
+    if (!followed)
         return pl_llamacpp_compute_usual(net, r);
     if (r->n_rollback > 0)
         return pl_with_snapshots(net, r, c.bytes + c.loose, version_known);
@@ -145,7 +149,7 @@ struct pl_quantity pl_llamacpp_compute(const struct pl_model *m, const struct pl
 
 bool pl_llamacpp_idle_bytes(const struct pl_model *m, const struct pl_net *net,
                             const struct pl_resolved *r, uint64_t prompt, uint64_t depth,
-                            uint64_t whole, uint64_t *ret)
+                            uint64_t whole, uint64_t decode, uint64_t *ret)
 {
     /* Two inputs for mixed batches are never written by text; the mask is written as far as the
      * cache is filled (in steps of 256 cells); a shorter prompt makes a smaller graph, whose
@@ -155,7 +159,7 @@ bool pl_llamacpp_idle_bytes(const struct pl_model *m, const struct pl_net *net,
     uint64_t filled = 0, batch = r->n_ctx < r->n_ubatch ? r->n_ctx : r->n_ubatch;
     small.n_ubatch = prompt < batch ? prompt > 0 ? prompt : 1 : batch;
     if ((whole == 0 && !pl_graph_compute(m, net, r, &full)) ||
-        !pl_graph_compute(m, net, &small, &used))
+        !pl_graph_compute_batch(m, net, &small, decode, &used))
         return false;
     if (!pl_pad_u64(depth, 256, &filled) || filled > r->n_ctx_seq)
         filled = r->n_ctx_seq;

@@ -96,7 +96,7 @@ static void pl_device_compute(const struct pl_device_ask *a, struct pl_footprint
     struct pl_resolved off = *r;
     off.flash_attn = false;
     if (a->s->flash_attn == PL_AUTO && r->flash_attn) {
-        struct pl_quantity q = pl_llamacpp_compute(a->m, a->net, &off, a->version_known);
+        struct pl_quantity q = pl_llamacpp_compute(a->m, a->net, &off, a->version_known, NULL);
         high = pl_known(q) && q.high > high ? q.high : high;
     }
     if (pl_device_pipeline(a->place))

@@ -98,10 +98,13 @@ static void pl_graph_batches(const struct pl_resolved *r, struct pl_graph_batch 
         (struct pl_graph_batch){.n_tokens = r->n_seq, .n_seqs = r->n_seq, .n_outputs = r->n_seq};
 }
 
-bool pl_graph_compute(const struct pl_model *m, const struct pl_net *net,
-                      const struct pl_resolved *r, struct pl_compute *ret)
+/* Both graphs, or where decode is known the full batch's alone. */
+static bool pl_graph_compute_known(const struct pl_model *m, const struct pl_net *net,
+                                   const struct pl_resolved *r, uint64_t decode,
+                                   struct pl_compute *ret)
 {
     struct pl_graph_batch batch[2];
+    struct pl_compute step = {.bytes = decode};
     struct pl_arena arena;
     pl_arena_init(&arena, PL_GRAPH_ARENA_MAX);
     const struct pl_graph_known known = {.skip = pl_graph_layers_alike(&arena, m, net, NULL),
@@ -109,11 +112,31 @@ bool pl_graph_compute(const struct pl_model *m, const struct pl_net *net,
     pl_graph_batches(r, batch);
     batch[0].known = batch[1].known = &known;
     *ret = (struct pl_compute){0};
-    bool one = batch[0].n_tokens == batch[1].n_tokens && batch[0].n_outputs == batch[1].n_outputs;
-    bool ok = pl_graph_bytes(m, net, r, &batch[0], ret) &&
-              (one || pl_graph_bytes(m, net, r, &batch[1], ret));
+    bool ok = pl_graph_bytes(m, net, r, &batch[0], ret);
+    if (ok && batch[0].n_tokens == batch[1].n_tokens && batch[0].n_outputs == batch[1].n_outputs)
+        step = *ret;
+    else if (ok && decode == 0)
+        ok = pl_graph_bytes(m, net, r, &batch[1], &step);
+    ret->decode = step.bytes;
+    ret->bytes = step.bytes > ret->bytes ? step.bytes : ret->bytes;
+    ret->n_node = step.n_node > ret->n_node ? step.n_node : ret->n_node;
+    ret->loose = step.loose > ret->loose ? step.loose : ret->loose;
+    if (!ok && step.lacks[0] != '\0')
+        (void)PL_FMT(ret->lacks, "%s", step.lacks);
     pl_arena_done(&arena);
     return ok;
+}
+
+bool pl_graph_compute(const struct pl_model *m, const struct pl_net *net,
+                      const struct pl_resolved *r, struct pl_compute *ret)
+{
+    return pl_graph_compute_known(m, net, r, 0, ret);
+}
+
+bool pl_graph_compute_batch(const struct pl_model *m, const struct pl_net *net,
+                            const struct pl_resolved *r, uint64_t decode, struct pl_compute *ret)
+{
+    return pl_graph_compute_known(m, net, r, net->window == PL_WINDOW_NONE ? decode : 0, ret);
 }
 
 bool pl_graph_compute_draft(const struct pl_model *m, const struct pl_net *net,

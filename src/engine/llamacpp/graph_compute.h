@@ -13,6 +13,7 @@
 
 struct pl_compute {
     uint64_t bytes;  /* of the host's buffer */
+    uint64_t decode; /* what the graph of one token per slot takes of it */
     uint64_t loose;  /* what the engine was seen to take above: one set of scanned states at most */
     uint32_t n_node; /* operations of the larger graph */
     char lacks[48];  /* a weight that is missing, or what of the recipe could not be run */
@@ -22,6 +23,11 @@ struct pl_compute {
  * the allocator's model cannot follow; ret->lacks then says which weight, where it is one. */
 bool pl_graph_compute(const struct pl_model *m, const struct pl_net *net,
                       const struct pl_resolved *r, struct pl_compute *ret);
+
+/* The same with another r->n_ubatch than the one that `decode` is of, where net has no window: the
+ * graph of one token per slot does not change then, and only the full batch's is built. */
+bool pl_graph_compute_batch(const struct pl_model *m, const struct pl_net *net,
+                            const struct pl_resolved *r, uint64_t decode, struct pl_compute *ret);
 
 /* The same for the context of the layers that predict several tokens (--spec-type draft-mtp); net's
  * layers there must own a cache. */
