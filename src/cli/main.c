@@ -3,6 +3,7 @@
 #include "cli/probe_alloc.h"
 #include "cli/sample.h"
 #include "cli/verbs.h"
+#include "sys/write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,19 +41,10 @@ int pl_cli_flush(struct pl_cli *cli, struct pl_err *err)
 {
     if (cli->out.failed)
         return pl_fail(err, -ENOMEM, "the output does not fit in memory");
-    const char *s = pl_str_get(&cli->out);
-    size_t left = cli->out.len;
-    while (left > 0) {
-        ssize_t n = write(STDOUT_FILENO, s, left);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            int code = -errno;
-            (void)pl_fail(err, code, "cannot write the output: %s", strerror(-code));
-            return pl_exit_as(err, code, PL_EXIT_ENVIRONMENT);
-        }
-        s += n;
-        left -= (size_t)n;
+    int code = pl_write_all(STDOUT_FILENO, pl_str_get(&cli->out), cli->out.len);
+    if (code < 0) {
+        (void)pl_fail(err, code, "cannot write the output: %s", strerror(-code));
+        return pl_exit_as(err, code, PL_EXIT_ENVIRONMENT);
     }
     pl_str_clear(&cli->out);
     return 0;

@@ -10,6 +10,7 @@
 #include "cli/verbs.h"
 #include "measure/relief.h"
 #include "report/why.h"
+#include "sys/write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,18 +60,6 @@ static bool pl_run_last_words(const struct pl_running *r, struct pl_str *out)
     return !out->failed;
 }
 
-static bool pl_run_write(int fd, const char *text, size_t n)
-{
-    while (n > 0) {
-        ssize_t put = write(fd, text, n);
-        if (put < 0 && errno != EINTR)
-            return false;
-        text += put > 0 ? put : 0;
-        n -= put > 0 ? (size_t)put : 0;
-    }
-    return true;
-}
-
 /* Keeps what it said last, for `plimsoll why`. Only the owner may read it: it may hold anything. */
 static void pl_run_keep_log(struct pl_running *r)
 {
@@ -88,7 +77,7 @@ static void pl_run_keep_log(struct pl_running *r)
     int fd =
         open(r->kept_log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
     bool ok = fd >= 0 && fchmod(fd, 0600) == 0 && pl_run_last_words(r, &text) &&
-              pl_run_write(fd, pl_str_get(&text), text.len);
+              pl_write_all(fd, pl_str_get(&text), text.len) == 0;
     if (fd >= 0)
         (void)close(fd);
     pl_str_done(&text);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "machine/probes.h"
+#include "sys/write.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -64,18 +65,6 @@ static int pl_holdings_look(const struct pl_root *root, const char *program, str
     return rc;
 }
 
-static bool pl_holdings_put(int fd, const char *text, size_t n)
-{
-    while (n > 0) {
-        ssize_t put = write(fd, text, n);
-        if (put < 0 && errno != EINTR)
-            return false;
-        text += put > 0 ? put : 0;
-        n -= put > 0 ? (size_t)put : 0;
-    }
-    return true;
-}
-
 void pl_holdings_write(int fd, const char *program)
 {
     static struct pl_machine m;
@@ -90,7 +79,7 @@ void pl_holdings_write(int fd, const char *program)
         pl_str_clear(&out);
         if (pl_holdings_look(&root, program, &m) == 0)
             pl_holdings_text(&m, &out);
-        read = !out.failed && out.len > 0 && pl_holdings_put(fd, pl_str_get(&out), out.len);
+        read = !out.failed && out.len > 0 && pl_write_all(fd, pl_str_get(&out), out.len) == 0;
         uint64_t took = pl_now_ns(clock) - start, rest = took * PL_HOLDINGS_SHARE;
         if (read)
             pl_sleep_ns(clock, rest > PL_HOLDINGS_REST_NS ? rest : PL_HOLDINGS_REST_NS);

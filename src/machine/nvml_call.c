@@ -1,6 +1,8 @@
 /* Opens libnvidia-ml and calls it, in the child that may be killed (machine/nvml.h). */
 #include "machine/nvml_abi.h"
 
+#include "sys/write.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -28,13 +30,8 @@ void pl_nvml_say(struct pl_nvml_session *s, const char *fmt, ...)
             line[i] = '?';
     }
     line[len++] = '\n';
-    for (size_t at = 0; at < len && s->error == 0;) {
-        ssize_t w = write(s->fd, line + at, len - at);
-        if (w > 0)
-            at += (size_t)w;
-        else if (errno != EINTR)
-            s->error = -errno;
-    }
+    if (s->error == 0)
+        s->error = pl_write_all(s->fd, line, len);
 }
 
 void pl_nvml_say_values(struct pl_nvml_session *s, const char *unit, const char *call, int code,

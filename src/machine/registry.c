@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "machine/machine_file_impl.h"
 #include "sys/file.h"
+#include "sys/write.h"
 #include "sys/xdg.h"
 
 #include <ctype.h>
@@ -63,13 +64,7 @@ static int pl_registry_write(const char *path, const char *text, size_t len, str
     char part[PL_PATH_TEXT_MAX + 16];
     (void)PL_FMT(part, "%s.%ld", path, (long)getpid());
     int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int code = fd < 0 ? -errno : 0;
-    for (size_t at = 0; code == 0 && at < len;) {
-        ssize_t n = write(fd, text + at, len - at);
-        if (n < 0 && errno != EINTR)
-            code = -errno;
-        at += n > 0 ? (size_t)n : 0;
-    }
+    int code = fd < 0 ? -errno : pl_write_all(fd, text, len);
     if (code == 0 && fsync(fd) < 0)
         code = -errno;
     if (fd >= 0 && close(fd) < 0 && code == 0)

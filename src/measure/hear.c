@@ -7,6 +7,7 @@
 #include "domain/whisper.h"
 #include "engine/llamacpp/find.h"
 #include "engine/whispercpp/server.h"
+#include "measure/describe.h"
 #include "measure/returned.h"
 #include "measure/watch.h"
 #include "sys/proc.h"
@@ -64,27 +65,9 @@ int pl_hear_find(const char *hint, struct pl_install *ret, struct pl_err *err)
 
 static void pl_hear_describe(struct pl_hear *t)
 {
-    const struct pl_forecast *f = t->f;
     struct pl_run *r = t->run;
-    *r = (struct pl_run){.started_unix = pl_utc_now(), .status = PL_RUN_FAILED};
-    (void)PL_FMT(r->machine_id, "%s", f->machine->id);
-    (void)PL_FMT(r->machine_text, "%s, %u threads", f->machine->cpu.model,
-                 f->machine->cpu.threads_allowed);
-    (void)PL_FMT(r->engine, "%s", t->o->engine->engine);
-    (void)PL_FMT(r->backend, "%s", t->o->engine->backend);
-    (void)PL_FMT(r->model, "%s", f->name);
-    (void)PL_FMT(r->quant, "%s", f->quant);
-    (void)PL_FMT(r->arch, "%s", f->model->arch);
-    (void)PL_FMT(r->flags, "%s", f->flags);
-    r->ghost = t->o->loaded->ghost;
-    if (r->ghost && t->o->fill != NULL)
-        (void)PL_FMT(r->fill, "%s", t->o->fill);
-    r->parameters = pl_model_parameters(f->model);
-    r->file_bytes = f->model->file_bytes;
-    r->settings.load_mode = PL_LOAD_NONE; /* it reads its weights into memory of its own */
-    r->predicted = f->footprint;
-    r->predicted_prefill = f->prefill;
-    r->predicted_decode = f->decode;
+    pl_run_describe(t->f, t->o->engine->engine, t->o->engine->backend, t->o->loaded, t->o->fill, r);
+    r->settings = (struct pl_resolved){.load_mode = PL_LOAD_NONE}; /* into memory of its own */
     for (int i = 0; i < PL_PARTS; i++)
         r->measured[i] = PL_QUANTITY_UNKNOWN("not told apart");
     r->measured_total = PL_QUANTITY_UNKNOWN("not measured");

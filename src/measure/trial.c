@@ -9,6 +9,7 @@
 #include "engine/llamacpp/placement.h"
 #include "engine/llamacpp/server.h"
 #include "measure/beside.h"
+#include "measure/describe.h"
 #include "measure/hot.h"
 #include "measure/returned.h"
 #include "measure/watch.h"
@@ -55,32 +56,10 @@ static void pl_trial_driver(const struct pl_machine *m, struct pl_run *r)
 
 static void pl_trial_describe(struct pl_trial *t)
 {
-    const struct pl_forecast *f = t->f;
-    struct pl_run *r = t->run;
-    *r = (struct pl_run){.started_unix = pl_utc_now(), .status = PL_RUN_FAILED};
-    (void)PL_FMT(r->machine_id, "%s", f->machine->id);
-    (void)PL_FMT(r->machine_text, "%s, %u threads", f->machine->cpu.model,
-                 f->machine->cpu.threads_allowed);
-    (void)PL_FMT(r->engine, "llama.cpp");
-    (void)PL_FMT(r->engine_version, "%s", t->o->engine->version);
-    (void)PL_FMT(r->backend, "%s", t->o->engine->backend);
-    (void)PL_FMT(r->model, "%s", f->name);
-    (void)PL_FMT(r->quant, "%s", f->quant);
-    (void)PL_FMT(r->arch, "%s", f->model->arch);
-    (void)PL_FMT(r->flags, "%s", f->flags);
-    r->ghost = t->o->loaded->ghost;
-    if (r->ghost) /* a ghost that was named as a file says itself what it is filled with */
-        (void)PL_FMT(r->fill, "%s",
-                     pl_model_str(t->o->loaded, "plimsoll.ghost_fill",
-                                  t->o->fill != NULL ? t->o->fill : ""));
+    pl_run_describe(t->f, "llama.cpp", t->o->engine->backend, t->o->loaded, t->o->fill, t->run);
+    (void)PL_FMT(t->run->engine_version, "%s", t->o->engine->version);
     if (t->o->devices != NULL && t->o->devices->n > 0)
-        pl_trial_driver(f->machine, r);
-    r->parameters = pl_model_parameters(f->model);
-    r->file_bytes = f->model->file_bytes;
-    r->settings = f->resolved;
-    r->predicted = f->footprint;
-    r->predicted_prefill = f->prefill;
-    r->predicted_decode = f->decode;
+        pl_trial_driver(t->f->machine, t->run);
 }
 
 static int pl_compare_doubles(const void *a, const void *b)

@@ -2,6 +2,7 @@
 
 #include "base/checked.h"
 #include "base/str.h"
+#include "sys/write.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,13 +25,8 @@ void pl_gguf_out_done(struct pl_gguf_out *o)
 
 int pl_gguf_out_flush(struct pl_gguf_out *o)
 {
-    size_t done = 0;
-    while (o->failed == 0 && done < o->used) {
-        ssize_t n = write(o->fd, o->buffer + done, o->used - done);
-        if (n < 0 && errno != EINTR)
-            o->failed = -errno;
-        done += n > 0 ? (size_t)n : 0;
-    }
+    if (o->failed == 0)
+        o->failed = pl_write_all(o->fd, o->buffer, o->used);
     o->used = 0;
     return o->failed;
 }

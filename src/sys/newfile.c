@@ -1,6 +1,7 @@
 #include "sys/newfile.h"
 
 #include "base/str.h"
+#include "sys/write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,15 +14,9 @@
 
 static int pl_newfile_fill(int fd, const char *data, size_t len)
 {
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        data += n;
-        len -= (size_t)n;
-    }
+    int code = pl_write_all(fd, data, len);
+    if (code < 0)
+        return code;
     return fsync(fd) < 0 && errno != EINVAL ? -errno : 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "sys/ustar.h"
+#include "sys/write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,16 +25,9 @@ void pl_root_record(const struct pl_root *root, enum pl_tape_kind kind, const ch
 static int pl_root_memory_file(const char *data, size_t len)
 {
     int fd = memfd_create("plimsoll", MFD_CLOEXEC);
-    size_t at = 0;
-    while (fd >= 0 && at < len) {
-        ssize_t n = write(fd, data + at, len - at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            (void)close(fd);
-            return -EIO;
-        }
-        at += (size_t)n;
+    if (fd >= 0 && pl_write_all(fd, data, len) < 0) {
+        (void)close(fd);
+        return -EIO;
     }
     if (fd < 0 || lseek(fd, 0, SEEK_SET) < 0) {
         int code = -errno;

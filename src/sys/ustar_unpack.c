@@ -1,6 +1,7 @@
 /* Unpacking an archive into a folder of our own. */
 #include "sys/file.h"
 #include "sys/ustar.h"
+#include "sys/write.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -92,14 +93,7 @@ static int pl_unpack_parent(int root, const char *name, const char **ret_last)
 static int pl_unpack_file(int at, const char *name, const struct pl_ustar_member *m)
 {
     int fd = openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    size_t done = 0;
-    int code = fd < 0 ? -errno : 0;
-    while (code == 0 && done < m->len) {
-        ssize_t n = write(fd, m->data + done, m->len - done);
-        if (n < 0 && errno != EINTR)
-            code = -errno;
-        done += n > 0 ? (size_t)n : 0;
-    }
+    int code = fd < 0 ? -errno : pl_write_all(fd, m->data, m->len);
     if (fd >= 0 && close(fd) < 0 && code == 0)
         code = -errno;
     return code;
