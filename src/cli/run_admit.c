@@ -1,4 +1,5 @@
 /* Before a command runs: what it will need, and whether that is there. */
+#include "base/checked.h"
 #include "base/str.h"
 #include "base/units.h"
 #include "cli/machine.h"
@@ -122,7 +123,14 @@ static void pl_run_forecast(struct pl_running *r)
     struct pl_err soft = {0};
     if (r->model == NULL)
         return;
-    const struct pl_command *c = &r->command;
+    struct pl_command *c = &r->command;
+    uint64_t devices = 0;
+    for (uint32_t i = 0; i < r->machine.n_pool; i++) {
+        const struct pl_pool *p = &r->machine.pool[i];
+        if (p->kind == PL_POOL_DEDICATED && pl_known(p->capacity))
+            devices = pl_add_sat(devices, p->capacity.likely);
+    }
+    pl_command_on(c, devices, pl_model_arch_u64(r->model, "context_length", 0));
     int rc = c->other != NULL ? pl_forecast_engine(c->other, r->model, &c->values, &r->machine,
                                                    &r->forecast, &soft)
                               : pl_forecast_make(r->model, &c->settings, &r->machine, NULL, NULL,

@@ -1,6 +1,7 @@
 #include "engine/command.h"
 
 #include "base/str.h"
+#include "base/units.h"
 #include "engine/engine.h"
 #include "engine/llamacpp/environment.h"
 #include "engine/llamacpp/settings.h"
@@ -9,9 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Ollama's own default (its FAQ, "How can I specify the context window size?");
+/* Ollama's own default, by the memory of all devices (docs/context-length.mdx of revision 948f6933;
+ * server/routes.go takes a GiB off the limits, for cards that have a little less).
  * $OLLAMA_CONTEXT_LENGTH of its server, which is not known here, sets another. */
 #define PL_OLLAMA_CONTEXT 4096
+#define PL_OLLAMA_CONTEXT_24G 32768
+#define PL_OLLAMA_CONTEXT_48G 262144
 #define PL_COMMAND_BEFORE 16 /* words before the program, at most */
 
 static const struct pl_command_row pl_command_rows[] = {
@@ -215,6 +219,16 @@ int pl_command_read(int argc, char *const *argv, struct pl_command *ret, struct 
     }
     ret->elsewhere = pl_streq(ret->row->engine, "ollama");
     return 0;
+}
+
+void pl_command_on(struct pl_command *c, uint64_t device_bytes, uint64_t n_ctx_train)
+{
+    if (c->row == NULL || !pl_streq(c->row->engine, "ollama"))
+        return;
+    uint64_t n = device_bytes >= 47 * PL_GIB   ? PL_OLLAMA_CONTEXT_48G
+                 : device_bytes >= 23 * PL_GIB ? PL_OLLAMA_CONTEXT_24G
+                                               : PL_OLLAMA_CONTEXT;
+    c->settings.n_ctx = n_ctx_train > 0 && n_ctx_train < n ? n_ctx_train : n;
 }
 
 /* Do two words name the same flag of the engine ("-c", "--ctx-size")? */

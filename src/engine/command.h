@@ -42,6 +42,10 @@ struct pl_command {
  * more than PL_COMMAND_WORDS_MAX words; -EINVAL for a value the engine itself would refuse. */
 int pl_command_read(int argc, char *const *argv, struct pl_command *ret, struct pl_err *err);
 
+/* What the command leaves to the machine and the model: Ollama's context, by the memory of all
+ * devices (0 = none) and what the model was trained on (0 = not known). */
+void pl_command_on(struct pl_command *c, uint64_t device_bytes, uint64_t n_ctx_train);
+
 /* Writes the command with the flags of `change` ("-c 4096 -ngl 10") in place of its own, or added,
  * and another model when it is not NULL. out[0..n) borrows words; spaces: change's words are kept
  * in text (at least strlen(change) + strlen(model) + 64 bytes). Returns how many, NULL-ended, or
