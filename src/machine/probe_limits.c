@@ -120,8 +120,11 @@ static int pl_limits_run(const struct pl_probe_input *in, struct pl_machine *m, 
 {
     (void)err;
     m->limits.memlock = pl_limits_memlock(in->root);
-    m->limits.hugepages = pl_limits_hugepages(in->root, m);
-    m->limits.arc = pl_arc_read(in->root);
+    m->limits.hugepages = m->limits.arc = PL_QUANTITY_UNKNOWN("not looked at");
+    if (!in->options->brief) { /* what they set aside is in the pool of the memory already */
+        m->limits.hugepages = pl_limits_hugepages(in->root, m);
+        m->limits.arc = pl_arc_read(in->root);
+    }
     pl_limits_commit(in->root, m);
     return 0;
 }
