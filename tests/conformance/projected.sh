@@ -8,7 +8,8 @@ fitted() { # MODEL SETTINGS...
         awk '$1 == "Host" {print $2, $3}'
 }
 
-# "weights kv compute" in MiB by the server, which is ended before it loads anything.
+# "weights kv compute" in MiB by the server, which is ended before it loads anything. $T/server.end is
+# how it ended: 134 where it aborted, whose last words its log may have lost.
 projected() { # MODEL SETTINGS...
     local model=$1 pid
     shift
@@ -23,6 +24,7 @@ projected() { # MODEL SETTINGS...
     done
     kill -9 "$pid" 2>/dev/null
     wait "$pid" 2>/dev/null
+    printf '%s\n' "$?" >"$T/server.end"
     sed -n 's/.*- Host .*= *\([0-9]*\) + *\([0-9]*\) + *\([0-9]*\) .*/\1 \2 \3/p' "$T/server.log" |
         head -n 1
 }
