@@ -151,6 +151,13 @@ static int pl_modelfile(struct pl_emit *e, const struct pl_emit_process *p, cons
                                   "file",
                                   p->name),
                           PL_EXIT_USAGE);
+    for (uint32_t i = 1; i < p->n_word; i++) {
+        if (p->word[i].file && !pl_streq(p->word[i - 1].text, "-m"))
+            return pl_exit_as(err,
+                              pl_fail(err, -EINVAL, "%.60s: '%.40s' is not said to Ollama by this",
+                                      p->name, p->word[i - 1].text),
+                              PL_EXIT_USAGE);
+    }
     pl_emit_get(p, "", &s);
     pl_str_addf(&s, "FROM %s\n", from);
     if (p->plan->option->context > 0)
@@ -174,19 +181,62 @@ static uint64_t pl_most_slots(const struct pl_emit *e)
     return n;
 }
 
+/* Residents, and of those on demand one for each group. */
+static uint32_t pl_loaded_at_once(const struct pl_emit *e)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < e->n; i++) {
+        const struct pl_emit_process *p = &e->process[i];
+        bool counts = p->llama;
+        for (uint32_t k = e->n_hot; i >= e->n_hot && k < i; k++)
+            counts = counts && !(e->process[k].llama &&
+                                 pl_streq(e->process[k].stack->group, p->stack->group));
+        n += counts ? 1 : 0;
+    }
+    return n;
+}
+
+/* Its server has one type of cache for all of its models. */
+static int pl_ollama_cache(const struct pl_emit *e, const char **ret, struct pl_err *err)
+{
+    *ret = NULL;
+    for (uint32_t i = 0; i < e->n; i++) {
+        const struct pl_emit_process *p = &e->process[i];
+        const char *k = pl_value_of(p, "-ctk"), *v = pl_value_of(p, "-ctv");
+        k = k != NULL ? k : "f16";
+        v = v != NULL ? v : "f16";
+        if (!p->llama)
+            continue;
+        if (!pl_streq(k, v) || (*ret != NULL && !pl_streq(*ret, k)))
+            return pl_exit_as(err,
+                              pl_fail(err, -EINVAL,
+                                      "--emit ollama: its server has one type of cache for all "
+                                      "models, the plan has several"),
+                              PL_EXIT_USAGE);
+        *ret = k;
+    }
+    *ret = *ret != NULL ? *ret : "f16";
+    return 0;
+}
+
 int pl_emit_ollama(struct pl_emit *e, struct pl_err *err)
 {
     struct pl_str s;
     uint32_t n = 0;
-    int rc = 0;
+    const char *cache = NULL;
+    int rc = pl_ollama_cache(e, &cache, err);
+    if (rc < 0)
+        return rc;
     pl_str_init(&s, PL_EMIT_TEXT_MAX);
     pl_str_add(&s, "#!/bin/sh\n");
     pl_emit_top(e, &s);
     pl_str_addf(&s,
                 "# The server needs, before it starts:\n"
-                "#   OLLAMA_MAX_LOADED_MODELS=%u OLLAMA_NUM_PARALLEL=%llu OLLAMA_KEEP_ALIVE=-1\n"
+                "#   OLLAMA_MAX_LOADED_MODELS=%u OLLAMA_NUM_PARALLEL=%llu%s%s\n"
                 "set -eu\ncd \"$(dirname \"$0\")\"\n",
-                e->n, (unsigned long long)pl_most_slots(e));
+                pl_loaded_at_once(e), (unsigned long long)pl_most_slots(e),
+                pl_streq(cache, "f16") ? "" : " OLLAMA_FLASH_ATTENTION=1 OLLAMA_KV_CACHE_TYPE=",
+                pl_streq(cache, "f16") ? "" : cache);
     for (uint32_t i = 0; rc == 0 && i < e->n; i++) {
         const struct pl_emit_process *p = &e->process[i];
         const char *from = pl_ollama_from(e, p);

@@ -16,6 +16,7 @@
 struct pl_models_row {
     const struct pl_catalogue_row *row;
     uint64_t bytes;
+    const char *quant;
 };
 
 const char *pl_models_from(const struct pl_catalogue_row *r)
@@ -144,6 +145,7 @@ static void pl_models_json(struct pl_json *j, const struct pl_models_row *r)
     pl_models_number(j, "parameters", c->params_total, true);
     pl_models_number(j, "parameters_active", c->params_active, true);
     pl_models_number(j, "context_length", c->ctx_train, true);
+    pl_json_str(j, "quant", pl_mix_named(r->quant)->name);
     pl_models_number(j, "file_bytes", r->bytes, true);
     pl_json_bool(j, "checked", c->checked == 1);
     pl_json_str(j, "source", c->source);
@@ -185,6 +187,7 @@ int pl_models_catalogue(struct pl_cli *cli, struct pl_err *err)
     struct pl_json j;
     size_t n = 0, shown = 0;
     const struct pl_catalogue_row *row = pl_catalogue(&n);
+    bool own = !pl_cli_opt(cli, "quant")->given;
     int rc = pl_models_asked(cli, &ask, err);
     if (rc < 0)
         return rc;
@@ -201,7 +204,8 @@ int pl_models_catalogue(struct pl_cli *cli, struct pl_err *err)
     for (size_t i = 0; i < n; i++) {
         if (!pl_models_wanted(&ask, &row[i]))
             continue;
-        const struct pl_models_row r = {&row[i], pl_models_bytes(&row[i], ask.quant)};
+        const char *quant = own ? pl_catalogue_quant(&row[i]) : ask.quant;
+        const struct pl_models_row r = {&row[i], pl_models_bytes(&row[i], quant), quant};
         if (ask.max_bytes > 0 && (r.bytes == 0 || r.bytes > ask.max_bytes))
             continue;
         shown++;
@@ -217,9 +221,9 @@ int pl_models_catalogue(struct pl_cli *cli, struct pl_err *err)
         if (shown > 0)
             pl_table_print(t, &cli->out, pl_colour_wanted(STDOUT_FILENO));
         pl_str_addf(&cli->out,
-                    "%zu of %zu models; File: %s. Scores of different benchmarks are not on one "
+                    "%zu of %zu models; File: %s%s. Scores of different benchmarks are not on one "
                     "scale; sources: --json\n",
-                    shown, n, pl_mix_named(ask.quant)->name);
+                    shown, n, pl_mix_named(ask.quant)->name, own ? ", or as it was published" : "");
     }
     (void)pl_table_free(t);
     return shown > 0 ? PL_EXIT_YES : PL_EXIT_NO;

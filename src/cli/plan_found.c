@@ -53,12 +53,14 @@ static const char *pl_found_variable(const struct pl_finder *f, size_t n, const 
     return NULL;
 }
 
-static const char *pl_found_marked(struct pl_finder *f, pid_t pid)
+/* *ret_other: it carries the name of another stack. */
+static const char *pl_found_marked(struct pl_finder *f, pid_t pid, bool *ret_other)
 {
     size_t n = f->id != NULL ? pl_found_read(f, pid, "environ") : 0;
     const char *stack = n > 0 ? pl_found_variable(f, n, PL_STACK_VARIABLE) : NULL;
     const char *name = n > 0 ? pl_found_variable(f, n, PL_COMPONENT_VARIABLE) : NULL;
-    if (stack == NULL || name == NULL || !pl_streq(stack, f->id))
+    *ret_other = stack != NULL && !pl_streq(stack, f->id);
+    if (stack == NULL || name == NULL || *ret_other)
         return NULL;
     for (uint32_t c = 0; c < f->stack->n_component; c++) {
         if (pl_streq(f->stack->component[c].name, name))
@@ -147,8 +149,9 @@ uint32_t pl_stack_found(const struct pl_stack *stack, struct pl_arena *arena,
         if (!isdigit((unsigned char)e->d_name[0]) || !pl_parse_u64(e->d_name, &pid) ||
             pid > INT32_MAX || (pid_t)pid == getpid())
             continue;
-        const char *component = pl_found_marked(&f, (pid_t)pid);
-        if (component == NULL)
+        bool other = false;
+        const char *component = pl_found_marked(&f, (pid_t)pid, &other);
+        if (component == NULL && !other)
             component = pl_found_known(&f, (pid_t)pid);
         if (component != NULL)
             out[n++] = (struct pl_found){(pid_t)pid, component};

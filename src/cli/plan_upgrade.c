@@ -137,7 +137,8 @@ static const char *pl_unlocks(const struct pl_upgrades *u, const struct pl_bough
                         p->name);
     }
     if (!several && s.len == 0)
-        pl_str_add(&s, "nothing in this stack: only headroom");
+        pl_str_add(&s, u->today.feasible ? "nothing in this stack: only headroom"
+                                         : "nothing by itself: the plan still does not fit");
     const char *text = s.len > 0 ? pl_arena_strdup(arena, pl_str_get(&s)) : NULL;
     pl_str_done(&s);
     return text;

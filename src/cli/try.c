@@ -326,6 +326,7 @@ int pl_try_measure(struct pl_try *t, struct pl_err *err)
     struct pl_err ledger_err = {0};
     t->run.golden = rc == 0 && pl_cli_opt(t->cli, "golden")->given;
     bool stopped = rc < 0 && *t->stop != 0; /* its effects are not the engine's failures */
+    pl_targets_look(&t->forecast, &t->run, &t->targets);
     if (!stopped && t->ledger != NULL && pl_ledger_add_run(t->ledger, &t->run, &ledger_err) < 0 &&
         rc == 0) {
         pl_try_print(t); /* the measurement is not lost with the ledger */
@@ -334,7 +335,6 @@ int pl_try_measure(struct pl_try *t, struct pl_err *err)
     }
     if (rc == 0)
         rc = pl_golden_look(t->ledger, &t->run, &t->watch, err);
-    pl_targets_look(&t->forecast, &t->run, &t->targets);
     if (t->run.status == PL_RUN_OK)
         pl_try_print(t); /* the measurement is not lost with the golden one */
     if (rc < 0)
@@ -362,7 +362,8 @@ static int pl_try_run(struct pl_cli *cli, struct pl_err *err)
     pl_try_settings(&t);
     int rc = pl_try_check(&t, err);
     if (rc == 0 && cli->engine != NULL) {
-        rc = pl_try_hear(&t, pl_try_say, pl_try_number(cli, "timeout", PL_TRY_TIMEOUT_S) * PL_S_NS,
+        rc = pl_try_hear(&t, pl_try_say,
+                         pl_seconds_ns(pl_try_number(cli, "timeout", PL_TRY_TIMEOUT_S)),
                          pl_try_fill(cli), err);
     } else {
         if (rc == 0)

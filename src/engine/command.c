@@ -79,11 +79,18 @@ static int pl_command_model(struct pl_command *c, int argc, char *const *argv, i
     return equals != NULL ? 1 : 2;
 }
 
-static int pl_command_llamacpp(struct pl_command *c, int argc, char *const *argv,
+/* The words from .. to set variables: env's before the program, -e of a container, which has none
+ * of ours. */
+static int pl_command_llamacpp(struct pl_command *c, int argc, char *const *argv, int from, int to,
                                struct pl_err *err)
 {
     pl_llamacpp_defaults(&c->settings);
-    int rc = pl_llamacpp_environment(&c->settings, err);
+    int rc = from == 0 ? pl_llamacpp_environment(&c->settings, err) : 0;
+    for (int i = from; rc >= 0 && i < to; i++) {
+        const char *w = argv[i];
+        w += pl_starts(w, "--env=") ? strlen("--env=") : pl_starts(w, "-e") ? strlen("-e") : 0;
+        rc = pl_llamacpp_variable(&c->settings, w, err);
+    }
     for (int i = c->first; rc >= 0 && i < argc;) {
         int used = pl_command_model(c, argc, argv, i);
         struct pl_err soft = {0};
@@ -99,8 +106,10 @@ static int pl_command_llamacpp(struct pl_command *c, int argc, char *const *argv
     return rc < 0 ? rc : 0;
 }
 
-/* The first word that is no option: "vllm serve MODEL", "ollama run NAME". */
-static void pl_command_named(struct pl_command *c, int argc, char *const *argv, const char *verb)
+/* The first word that is no option: "vllm serve MODEL", "ollama run NAME". Options of `valued`
+ * (NULL: all) take the next word. */
+static void pl_command_named(struct pl_command *c, int argc, char *const *argv, const char *verb,
+                             const char *valued)
 {
     if (c->first >= argc || !pl_streq(argv[c->first], verb))
         return;
@@ -110,7 +119,8 @@ static void pl_command_named(struct pl_command *c, int argc, char *const *argv, 
             c->model_word = i;
             return;
         }
-        if (strchr(argv[i], '=') == NULL)
+        if (strchr(argv[i], '=') == NULL &&
+            (valued == NULL || pl_word_of(valued, argv[i], strlen(argv[i]))))
             i++; /* its value */
     }
 }
@@ -137,9 +147,10 @@ static void pl_command_other(struct pl_command *c, int argc, char *const *argv)
  * Those below take none; all others do, behind "=" or as the next word. */
 static int pl_container_image(int argc, char *const *argv, int first)
 {
-    static const char bare[] = "--detach --interactive --tty --rm --init --privileged --read-only "
-                               "--publish-all --no-healthcheck --oom-kill-disable --quiet "
-                               "--sig-proxy --disable-content-trust --tls --replace --systemd";
+    static const char bare[] =
+        "--detach --interactive --tty --rm --init --privileged --read-only "
+        "--publish-all --no-healthcheck --oom-kill-disable --quiet "
+        "--sig-proxy --disable-content-trust --tls --replace --rmi --no-hosts";
     for (int i = first; i < argc; i++) {
         const char *w = argv[i];
         size_t n = strlen(w);
@@ -174,11 +185,13 @@ static int pl_command_container(struct pl_command *c, int argc, char *const *arg
         return 0;
     c->row = pl_command_row(server);
     c->first = image + 1;
-    int rc = pl_command_llamacpp(c, argc, argv, err);
+    int rc = pl_command_llamacpp(c, argc, argv, options, image, err);
     for (int i = options; rc == 0 && c->model != NULL && i < image; i++) {
         bool next = i + 1 < image && (pl_streq(argv[i], "-v") || pl_streq(argv[i], "--volume"));
         const char *from = next                              ? argv[i + 1]
                            : pl_starts(argv[i], "--volume=") ? argv[i] + strlen("--volume=")
+                           : pl_starts(argv[i], "-v=")       ? argv[i] + strlen("-v=")
+                           : pl_starts(argv[i], "-v")        ? argv[i] + strlen("-v")
                                                              : "";
         const char *to = strchr(from, ':');
         if (to == NULL)
@@ -203,16 +216,17 @@ int pl_command_read(int argc, char *const *argv, struct pl_command *ret, struct 
     if (ret->row == NULL)
         return 0;
     if (pl_streq(ret->row->engine, "llama.cpp"))
-        return pl_command_llamacpp(ret, argc, argv, err);
+        return pl_command_llamacpp(ret, argc, argv, 0, ret->program, err);
     if (pl_streq(ret->row->engine, "docker"))
         return pl_command_container(ret, argc, argv, err);
     pl_command_other(ret, argc, argv);
     for (int i = ret->first; ret->row->model_flags != NULL && i < argc; i++)
         (void)pl_command_model(ret, argc, argv, i);
     if (pl_streq(ret->row->engine, "vllm"))
-        pl_command_named(ret, argc, argv, "serve");
+        pl_command_named(ret, argc, argv, "serve", NULL);
     if (pl_streq(ret->row->engine, "ollama")) {
-        pl_command_named(ret, argc, argv, "run");
+        pl_command_named(ret, argc, argv, "run", /* ollama cmd/cmd.go: all others are switches */
+                         "--keepalive --format --dimensions --draft");
         pl_llamacpp_defaults(&ret->settings); /* its runners are of llama.cpp's kind */
         ret->settings.n_ctx = PL_OLLAMA_CONTEXT;
         ret->settings.n_parallel = 1;

@@ -163,11 +163,26 @@ static int pl_accelerate_experts(struct pl_accelerating *a, struct pl_accelerati
     return pl_accelerate_try(a, &s, false, &ret->projected);
 }
 
+/* Are they among a run's flags? The draft's file may be called anything that begins with its id,
+ * and stands elsewhere. */
+static bool pl_accelerate_has(const char *run, const char *flags)
+{
+    char type[128], draft[128];
+    const char *md = strstr(flags, " -md ");
+    if (md == NULL)
+        return strstr(run, flags) != NULL;
+    size_t n = strlen(md + 1), end = strlen(".gguf");
+    return n > end && PL_FMT(type, "%.*s", (int)(md - flags), flags) &&
+           PL_FMT(draft, "%.*s", (int)(n - end), md + 1) && strstr(run, type) != NULL &&
+           strstr(run, draft) != NULL;
+}
+
 /* The newest valid run of the same model here whose flags have these among them. */
 static int pl_accelerate_run(void *ctx, const struct pl_run *run)
 {
     struct pl_acceleration *a = ctx;
-    if (strstr(run->flags, a->flags) == NULL || !(run->timing.predicted_tokens_per_second > 0) ||
+    if (!pl_accelerate_has(run->flags, a->flags) ||
+        !(run->timing.predicted_tokens_per_second > 0) ||
         (run->beside.judged && run->beside.disturbed) ||
         (run->ghost && !pl_streq(run->fill, "random")))
         return 0;

@@ -25,8 +25,8 @@ static void pl_calibrate_from(const struct pl_learned *l, char out[PL_CALIBRATED
                                       : "";
     char few[64] = "";
     if (c->few && l->own)
-        (void)PL_FMT(few, "; %s, so the interval is assumed",
-                     c->n == 1 ? "one run alone" : "two runs alone");
+        (void)(c->n == 1 ? PL_FMT(few, "; one run alone, so the interval is assumed")
+                         : PL_FMT(few, "; %u runs alone, so the interval is assumed", c->n));
     else if (c->few)
         (void)PL_FMT(few, "; %.0f %% of what they were off by", 100 * c->share);
     (void)pl_fmt(out, PL_CALIBRATED_TEXT_MAX, "%s%s%s%s%s", l->from, whose, few,

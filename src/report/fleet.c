@@ -143,8 +143,8 @@ static double pl_fleet_rate(const struct pl_fleet *f, const struct pl_results *r
     const struct pl_result *best = NULL;
     for (uint32_t i = 0; i < r->n; i++) {
         const struct pl_result *o = &r->one[i];
-        if (o->status != PL_RUN_OK || !(o->decode > 0) || o->disturbed || !pl_fleet_same(o, one) ||
-            !pl_streq(o->flags, one->flags) || pl_fleet_place(f, o) != m)
+        if (o->status != PL_RUN_OK || !(o->decode > 0) || o->disturbed || o->hollow ||
+            !pl_fleet_same(o, one) || !pl_streq(o->flags, one->flags) || pl_fleet_place(f, o) != m)
             continue;
         best = best == NULL || o->started_unix > best->started_unix ? o : best;
     }
@@ -276,6 +276,10 @@ static void pl_fleet_write(const struct pl_fleet *f, const struct pl_results *r,
     }
     free(grid[0].cell);
     free(grid[1].cell);
+    if (f->left_out > 0)
+        pl_str_addf(out, "%s%u runs of further machines are in no table.%s\n",
+                    as == PL_GRID_HTML ? "<p>" : "\n", f->left_out,
+                    as == PL_GRID_HTML ? "</p>" : "");
 }
 
 void pl_fleet_text(const struct pl_fleet *f, const struct pl_results *r, bool colour,
@@ -318,4 +322,5 @@ void pl_fleet_json(const struct pl_fleet *f, struct pl_json *j)
         pl_json_end(j);
     }
     pl_json_end(j);
+    pl_json_u64(j, "runs_of_further_machines", f->left_out);
 }

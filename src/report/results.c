@@ -55,6 +55,7 @@ void pl_result_of(const struct pl_run *run, struct pl_result *ret)
         .status = run->status,
         .ghost = run->ghost,
         .disturbed = run->beside.judged && run->beside.disturbed,
+        .hollow = run->ghost && !pl_streq(run->fill, "random"),
         .n_ctx = run->settings.n_ctx,
         .n_seq = run->settings.n_seq,
         .depth = t->predicted_tokens > 0 ? t->prompt_tokens + t->predicted_tokens / 2 : 0,
@@ -123,7 +124,8 @@ bool pl_result_pair(const struct pl_result *one, enum pl_results_what what, doub
         *ret_low = r.low;
         *ret_high = r.high;
         *ret_measured = one->decode;
-        return r.source != PL_SOURCE_UNKNOWN && r.likely > 0 && one->decode > 0 && !one->disturbed;
+        return r.source != PL_SOURCE_UNKNOWN && r.likely > 0 && one->decode > 0 &&
+               !one->disturbed && !one->hollow;
     }
     bool host = what == PL_RESULTS_MEMORY;
     struct pl_quantity p = host ? one->host_predicted : one->device_predicted;

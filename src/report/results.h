@@ -14,6 +14,7 @@ struct pl_result {
     char model[PL_RUN_TEXT_MAX], quant[32], arch[48], flags[PL_RUN_TEXT_MAX];
     char engine_version[64], backend[64], machine_id[40], machine_text[PL_RUN_TEXT_MAX];
     bool ghost, on_devices; /* on_devices: a pool beside the host's is used */
+    bool hollow;            /* a ghost of zeros: its speeds are no model's */
     bool disturbed; /* others computed meanwhile: its speeds are shown, and compared with nothing */
     uint64_t n_ctx, n_seq;
     uint64_t depth; /* tokens before the middle of the answer; 0 = nothing was answered */

@@ -90,7 +90,7 @@ static void pl_results_csv_row(const struct pl_result *one, struct pl_str *out)
     pl_results_csv_bytes(out, one->device_measured);
     pl_results_csv_speed(out, one->prefill_predicted, one->prefill, one->prefill_spread);
     pl_results_csv_speed(out, one->decode_predicted, one->decode, one->decode_spread);
-    pl_str_addf(out, ",%s,", one->decode > 0 ? (one->disturbed ? "no" : "yes") : "");
+    pl_str_addf(out, ",%s,", one->decode > 0 ? (one->disturbed || one->hollow ? "no" : "yes") : "");
     pl_csv_text(one->machine_id, out);
     pl_results_csv_count(out, (uint64_t)(one->host_calibrated + 0.5));
     pl_str_add(out, ",");
@@ -203,7 +203,7 @@ static void pl_results_json_one(struct pl_json *j, const struct pl_result *one)
     pl_json_str(j, "machine", one->machine_text[0] != '\0' ? one->machine_text : NULL);
     pl_json_bool(j, "ghost", one->ghost);
     if (one->decode > 0)
-        pl_json_bool(j, "speed_valid", !one->disturbed);
+        pl_json_bool(j, "speed_valid", !one->disturbed && !one->hollow);
     else
         pl_json_null(j, "speed_valid");
     pl_results_json_count(j, "n_ctx", one->n_ctx);

@@ -43,6 +43,9 @@ static int pl_newfile_open(const char *path, mode_t mode, char part[PATH_MAX])
     if (errno == ENOENT || errno == EACCES || errno == ENOTDIR || errno == EROFS)
         return -errno;
     fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0 && errno == EEXIST &&
+        unlink(part) == 0) /* of one with our number, that was killed */
+        fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     return fd < 0 ? -errno : fd;
 }
 
@@ -60,7 +63,9 @@ static int pl_newfile_name(int fd, const char *part, const char *path, bool forc
         return rename(part, path) < 0 ? -errno : 0;
     if (!pl_newfile_part(path, beside))
         return -ENAMETOOLONG;
-    if (linkat(AT_FDCWD, from, AT_FDCWD, beside, AT_SYMLINK_FOLLOW) < 0)
+    if (linkat(AT_FDCWD, from, AT_FDCWD, beside, AT_SYMLINK_FOLLOW) < 0 &&
+        (errno != EEXIST || unlink(beside) < 0 ||
+         linkat(AT_FDCWD, from, AT_FDCWD, beside, AT_SYMLINK_FOLLOW) < 0))
         return -errno;
     int code = rename(beside, path) < 0 ? -errno : 0;
     if (code < 0)

@@ -126,7 +126,7 @@ END
     own=$!
     PLIMSOLL_STACK=found-here PLIMSOLL_COMPONENT=marked sleep 8642 &
     marked=$!
-    PLIMSOLL_STACK=other PLIMSOLL_COMPONENT=marked sleep 8643 1 &
+    PLIMSOLL_STACK=other PLIMSOLL_COMPONENT=own sleep 8643 &
     other=$!
     trap 'kill $own $marked $other 2>/dev/null; rm -rf "$T"' EXIT
     for p in $own $marked $other; do # until the shell's child is the program

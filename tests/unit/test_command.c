@@ -3,6 +3,10 @@
 #include "engine/command.h"
 #include "test.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 static void ollama_context(void **state)
 {
     static const struct {
@@ -41,11 +45,58 @@ static void others_keep_theirs(void **state)
     assert_int_equal(c.settings.n_ctx, 512);
 }
 
+/* The words of text, parted by blanks. */
+static void read_words(const char *text, struct pl_command *ret)
+{
+    static char words[400];
+    static char *argv[20];
+    struct pl_err err = {0};
+    char *save = NULL;
+    int n = 0;
+    (void)snprintf(words, sizeof(words), "%s", text);
+    for (char *w = strtok_r(words, " ", &save); w != NULL && n < 19; w = strtok_r(NULL, " ", &save))
+        argv[n++] = w;
+    argv[n] = NULL;
+    assert_int_equal(pl_command_read(n, argv, ret, &err), 0);
+}
+
+/* What a command sets for the engine itself: env's words, -e of a container, which has none of
+ * ours. */
+static void variables_of_the_command(void **state)
+{
+    static struct pl_command c;
+    (void)state;
+    read_words("env LLAMA_ARG_CTX_SIZE=1024 llama-server -m m.gguf", &c);
+    assert_int_equal(c.settings.n_ctx, 1024);
+    read_words("docker run -e LLAMA_ARG_CTX_SIZE=2048 -v/models:/m --init "
+               "ghcr.io/ggml-org/llama.cpp:server -m /m/a.gguf",
+               &c);
+    assert_int_equal(c.settings.n_ctx, 2048);
+    assert_string_equal(c.mounted, "/models/a.gguf");
+    assert_int_equal(setenv("LLAMA_ARG_CTX_SIZE", "512", 1), 0);
+    read_words("podman run --no-hosts ghcr.io/ggml-org/llama.cpp:server -m /m/a.gguf", &c);
+    assert_string_equal(c.model, "/m/a.gguf");
+    assert_int_equal(c.settings.n_ctx, 0);
+    assert_int_equal(unsetenv("LLAMA_ARG_CTX_SIZE"), 0);
+}
+
+static void ollama_switches_take_no_word(void **state)
+{
+    static struct pl_command c;
+    (void)state;
+    read_words("ollama run --verbose qwen3:0.6b hi", &c);
+    assert_string_equal(c.model, "qwen3:0.6b");
+    read_words("ollama run --format json qwen3:0.6b", &c);
+    assert_string_equal(c.model, "qwen3:0.6b");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ollama_context),
         cmocka_unit_test(others_keep_theirs),
+        cmocka_unit_test(variables_of_the_command),
+        cmocka_unit_test(ollama_switches_take_no_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

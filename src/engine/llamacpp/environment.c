@@ -3,6 +3,7 @@
 #include "engine/llamacpp/settings.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* common/arg.cpp, is_truthy and is_falsey */
 static bool pl_env_true(const char *v)
@@ -74,6 +75,20 @@ int pl_llamacpp_environment(struct pl_settings *s, struct pl_err *err)
         if (value == NULL)
             continue;
         int rc = pl_env_apply(s, f, value, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int pl_llamacpp_variable(struct pl_settings *s, const char *word, struct pl_err *err)
+{
+    const char *equals = strchr(word, '=');
+    size_t n = equals != NULL ? (size_t)(equals - word) : 0;
+    for (const struct pl_flag *f = pl_llamacpp_flags(); n > 0 && f->names[0] != NULL; f++) {
+        if (f->env == NULL || strlen(f->env) != n || memcmp(f->env, word, n) != 0)
+            continue;
+        int rc = pl_env_apply(s, f, equals + 1, err);
         if (rc < 0)
             return rc;
     }

@@ -8,4 +8,7 @@
 /* Applies the variables of this process to s; flags given later win. -EINVAL names the variable. */
 int pl_llamacpp_environment(struct pl_settings *s, struct pl_err *err);
 
+/* The same of one word "NAME=VALUE", which must outlive s; other names are passed over. */
+int pl_llamacpp_variable(struct pl_settings *s, const char *word, struct pl_err *err);
+
 #endif

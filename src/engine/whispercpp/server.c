@@ -50,7 +50,7 @@ static int pl_hearing_words(struct pl_hearing *h, const char *path, struct pl_er
     return pl_exit_as(err, code, PL_EXIT_ENVIRONMENT);
 }
 
-/* The flags given, as words. "--program" is ours. */
+/* The flags given, as words. "--program" is ours, and so is where it answers. */
 static size_t pl_hearing_flags(struct pl_hearing *h, const struct pl_setting_values *v,
                                const char **argv, size_t n, size_t max)
 {
@@ -58,7 +58,8 @@ static size_t pl_hearing_flags(struct pl_hearing *h, const struct pl_setting_val
     for (size_t i = 0; v->row[i].names[0] != NULL; i++) {
         const struct pl_setting_row *r = &v->row[i];
         const struct pl_setting_value *x = &v->value[i];
-        if (!x->given || (r->key != NULL && pl_streq(r->key, "program")))
+        if (!x->given || (r->key != NULL && pl_streq(r->key, "program")) ||
+            pl_streq(r->names[0], "--request-path") || pl_streq(r->names[0], "--inference-path"))
             continue;
         bool value = r->takes != PL_TAKES_NOTHING && r->takes != PL_TAKES_PASS;
         if (n + 2 > max)
