@@ -63,6 +63,15 @@ enum pl_mask_kind {
     PL_MASK_LINE,  /* all that follows is: "Authorization: Bearer X" */
 };
 
+/* "PGPASSWORD", "clientsecret": written as one word. */
+static bool pl_mask_ends(const char *word, const char *const *list)
+{
+    for (size_t i = 0; list[i] != NULL; i++)
+        if (pl_ends(word, list[i]))
+            return true;
+    return false;
+}
+
 /* What the value of a name is. "max-token", "eos_token" and "key" alone are none. */
 static enum pl_mask_kind pl_mask_kind(const struct pl_mask_name *n)
 {
@@ -77,9 +86,11 @@ static enum pl_mask_kind pl_mask_kind(const struct pl_mask_name *n)
                                               "bot",     "admin",   "login", NULL};
     if (pl_streq(n->last, "authorization"))
         return PL_MASK_LINE;
-    if (pl_mask_one_of(n->last, always))
+    if (pl_mask_ends(n->last, always))
         return PL_MASK_VALUE;
     bool variable = n->capital && !n->dashes;
+    if (variable && n->before[0] != '\0' && (pl_streq(n->last, "pass") || pl_streq(n->last, "pwd")))
+        return PL_MASK_VALUE; /* DB_PASS, MYSQL_PWD; not PWD */
     if (pl_streq(n->last, "key"))
         return pl_mask_one_of(n->before, whose_key) || (variable && n->before[0] != '\0')
                    ? PL_MASK_VALUE
@@ -162,6 +173,8 @@ static size_t pl_mask_named(const char *s, size_t len, size_t *ret_keep)
     size_t at = n.len;
     if (kind == PL_MASK_NOTHING)
         return 0;
+    if (at + 1 < len && s[at] == '\\' && s[at + 1] == '"') /* JSON within JSON */
+        at++;
     if (at < len && (s[at] == '"' || s[at] == '\''))
         at++;
     size_t blank = at;
@@ -171,10 +184,14 @@ static size_t pl_mask_named(const char *s, size_t len, size_t *ret_keep)
     if (!sign && !(n.dashes && at > blank))
         return 0;
     at += sign ? 1 : 0;
-    while (at < len && (s[at] == ' ' || s[at] == '"' || s[at] == '\'' || s[at] == '['))
-        at++;
+    char quote = '\0';
+    for (; at < len && quote == '\0' && s[at] != '\0' && strchr(" [\\\"'", s[at]) != NULL; at++)
+        quote = s[at] == '"' || s[at] == '\'' ? s[at] : '\0';
     *ret_keep = at;
     size_t value = pl_mask_value(s + at, len - at);
+    const char *end = quote != '\0' ? memchr(s + at, quote, len - at) : NULL;
+    if (end != NULL && memchr(s + at, '\n', (size_t)(end - (s + at))) == NULL)
+        value = (size_t)(end - (s + at)); /* all between its quotes */
     if (kind == PL_MASK_LINE)
         while (at + value < len && strchr("\"'\n\r,}", s[at + value]) == NULL)
             value++;
@@ -199,6 +216,12 @@ static size_t pl_mask_prefixed(const char *s, size_t len)
         {"glpat-",      16},
         {"xoxb-",       16},
         {"xoxp-",       16},
+        {"xoxa-",       16},
+        {"xoxr-",       16},
+        {"xoxs-",       16},
+        {"AIza",        30},
+        {"sk_live_",    16},
+        {"sk_test_",    16},
         {"nvapi-",      20},
         {"AKIA",        16},
         {"ASIA",        16},

@@ -133,6 +133,21 @@ static bool pl_attach_is_here(const char *what)
     return here;
 }
 
+/* The port of an address: behind the colon of its host, else the scheme's own. */
+static bool pl_attach_port(const char *what, uint64_t *ret)
+{
+    char digits[8];
+    const char *at = strstr(what, "://");
+    at = at != NULL ? at + 3 : what;
+    size_t n = strcspn(at, "/?#");
+    const char *bracket = memchr(at, ']', n), *from = bracket != NULL ? bracket : at;
+    const char *colon = memrchr(from, ':', n - (size_t)(from - at));
+    *ret = pl_starts(what, "https://") ? 443 : 80;
+    return colon == NULL ||
+           (PL_FMT(digits, "%.*s", (int)(n - (size_t)(colon + 1 - at)), colon + 1) &&
+            pl_parse_u64(digits, ret) && *ret <= UINT16_MAX);
+}
+
 static int pl_attach_find(const struct pl_root *root, const char *what, pid_t *ret,
                           struct pl_err *err)
 {
@@ -143,15 +158,9 @@ static int pl_attach_find(const struct pl_root *root, const char *what, pid_t *r
         return 0;
     }
     if (strstr(what, "://") != NULL || (colon != NULL && pl_parse_u64(colon + 1, &n))) {
-        char digits[8] = "";
-        size_t len = colon != NULL ? strspn(colon + 1, "0123456789") : 0;
-        if (len == 0 || len > 5)
-            (void)PL_FMT(digits, "%s", pl_starts(what, "https") ? "443" : "80");
-        else
-            (void)PL_FMT(digits, "%.*s", (int)len, colon + 1);
         char shown[128];
         (void)pl_mask_text(NULL, what, shown, sizeof(shown));
-        if (!pl_parse_u64(digits, &n) || n > UINT16_MAX)
+        if (!pl_attach_port(what, &n))
             return pl_exit_as(err, pl_fail(err, -EINVAL, "%.80s: no port", shown), PL_EXIT_USAGE);
         if (!pl_attach_is_here(what)) {
             (void)pl_fail(err, -EINVAL, "%.80s is not an address of this machine", shown);

@@ -107,6 +107,8 @@ static int pl_run_once(struct pl_running *r, const char *const *argv, const char
     struct pl_err soft = {0};
     r->log = pl_whylog_free(r->log);
     pl_heard.at = pl_heard.n = 0;
+    r->events = (struct pl_group_events){0}; /* of this run alone */
+    r->cpu_fallback = false;
     int rc = pl_whylog_new(NULL, &r->log, err);
     if (rc < 0)
         return rc;
@@ -204,6 +206,7 @@ static int pl_run_rung(struct pl_running *r, const struct pl_rung *g, struct pl_
                   pl_oom_class_name(r->oom.class), r->rung + 1, r->rung_text, pl_str_get(&line));
     pl_str_done(&line);
     r->rung++;
+    r->predicted = PL_QUANTITY_UNKNOWN("the rung that ran was not predicted");
     return pl_run_once(r, argv, env, err);
 }
 

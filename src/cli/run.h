@@ -58,6 +58,7 @@ struct pl_running {
     struct pl_log own;                /* what an engine of llama.cpp said of its buffers */
     bool software_gpu;                /* its device is this machine's processor and memory */
     char over_pool[PL_POOL_NAME_MAX]; /* whose ceiling it was stopped for; "" = none */
+    uint64_t over_bytes;              /* what it held of that pool then */
     struct pl_group group;
     struct pl_group_events events;
     uint64_t kills_before; /* oom_kill of the kernel; valid when kills_known */

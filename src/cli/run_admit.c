@@ -1,5 +1,6 @@
 /* Before a command runs: what it will need, and whether that is there. */
 #include "base/checked.h"
+#include "base/sha256.h"
 #include "base/str.h"
 #include "base/units.h"
 #include "cli/machine.h"
@@ -16,14 +17,16 @@
 
 extern char **environ;
 
+#define PL_RUN_SIGNED_MAX (4u << 20) /* bytes of a command's words */
+
 /* The command's name in the ledger: program and words without paths and secrets, so that the same
  * command from another folder is known again, and nobody's token is kept. */
 static void pl_run_signature(struct pl_running *r)
 {
     struct pl_redact_words secrets = {0};
     struct pl_str s, word;
-    pl_str_init(&s, PL_RUN_COMMAND_MAX);
-    pl_str_init(&word, PL_RUN_COMMAND_MAX);
+    pl_str_init(&s, PL_RUN_SIGNED_MAX);
+    pl_str_init(&word, PL_RUN_SIGNED_MAX);
     for (int i = r->command.row != NULL ? r->command.program : 0; i < r->argc && !s.failed; i++) {
         pl_str_clear(&word);
         pl_run_word(&r->mask, &secrets, r->argv[i], &word);
@@ -35,7 +38,12 @@ static void pl_run_signature(struct pl_running *r)
         pl_str_addf(&s, "%s%s", s.len > 0 ? " " : "",
                     slash != NULL && slash[1] != '\0' ? slash + 1 : shown);
     }
-    (void)PL_FMT(r->signature, "%.*s", (int)sizeof(r->signature) - 1, pl_str_get(&s));
+    char sum[PL_SHA256_TEXT_MAX]; /* cut, it would be another's too */
+    if (s.len >= sizeof(r->signature))
+        (void)PL_FMT(r->signature, "%.*s #%.16s", (int)sizeof(r->signature) - 20, pl_str_get(&s),
+                     pl_sha256_text(pl_str_get(&s), s.len, sum));
+    else
+        (void)PL_FMT(r->signature, "%s", pl_str_get(&s));
     pl_str_done(&s);
     pl_str_done(&word);
 }

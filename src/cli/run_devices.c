@@ -24,7 +24,10 @@ static bool pl_run_look(void *ctx, const pid_t *pids, uint32_t n)
         if (pl_streq(r->ceiling[i].pool, "ram") ||
             pl_held_now(&r->held, r->ceiling[i].pool) <= r->ceiling[i].bytes)
             continue;
-        (void)PL_FMT(r->over_pool, "%s", r->ceiling[i].pool);
+        if (r->over_pool[0] == '\0') {
+            (void)PL_FMT(r->over_pool, "%s", r->ceiling[i].pool);
+            r->over_bytes = pl_held_now(&r->held, r->over_pool);
+        }
         return true;
     }
     return false;
@@ -33,7 +36,10 @@ static bool pl_run_look(void *ctx, const pid_t *pids, uint32_t n)
 static bool pl_run_held_ready(void *ctx)
 {
     struct pl_running *r = ctx;
-    return pl_held_take(&r->held);
+    bool more = pl_held_take(&r->held);
+    if (!more) /* its zombie would stand before the orphans that are to be reaped */
+        pl_held_stop(&r->held);
+    return more;
 }
 
 void pl_run_watch(struct pl_running *r, struct pl_wrapped_options *o)
@@ -116,7 +122,9 @@ uint32_t pl_run_rows(const struct pl_running *r, struct pl_run_row ret[PL_RUN_RO
     for (uint32_t i = 1; f != NULL && i < f->n_pool; i++) {
         struct pl_run_row *row = pl_run_row(ret, &n, f->pool[i].pool);
         if (row != NULL)
-            row->predicted = f->pool[i].peak;
+            row->predicted = r->rung == 0
+                                 ? f->pool[i].peak
+                                 : PL_QUANTITY_UNKNOWN("the rung that ran was not predicted");
     }
     uint32_t predicted = n;
     for (uint32_t i = 0; r->held_asked && i < r->held.n_pool; i++) {

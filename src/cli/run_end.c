@@ -66,7 +66,7 @@ static bool pl_run_own_word(struct pl_running *r)
                                       PL_SOURCE_DECLARED, "--ceiling");
     r->oom.n[PL_OOM_USED] = host ? pl_exact(r->wrapped.peak_memory, PL_SOURCE_MEASURED,
                                             "RssAnon + RssShmem of its processes")
-                                 : pl_exact(pl_held_now(&r->held, r->over_pool), PL_SOURCE_MEASURED,
+                                 : pl_exact(r->over_bytes, PL_SOURCE_MEASURED,
                                             "what the driver counted for its processes");
     (void)PL_FMT(r->oom.group, "%s", r->over_pool);
     (void)PL_FMT(r->oom.why,
@@ -277,7 +277,10 @@ void pl_run_remember(struct pl_running *r)
                                     : w->interrupted ? PL_RUN_INTERRUPTED
                                                      : PL_RUN_FAILED};
     (void)PL_FMT(run.engine, "command");
-    (void)PL_FMT(run.model, "%s", r->signature);
+    if (r->rung > 0) /* another command ran than the one asked for */
+        (void)PL_FMT(run.model, "rung %u (%.100s): %s", r->rung, r->rung_text, r->signature);
+    else
+        (void)PL_FMT(run.model, "%s", r->signature);
     (void)PL_FMT(run.machine_id, "%s", r->machine.id);
     (void)PL_FMT(run.machine_text, "%s, %u threads", r->machine.cpu.model,
                  r->machine.cpu.threads_allowed);
@@ -286,7 +289,7 @@ void pl_run_remember(struct pl_running *r)
     for (int i = 0; i < PL_PARTS; i++)
         run.measured[i] = PL_QUANTITY_UNKNOWN("not told apart");
     /* what ended early is no measure of a forecast, nor is what another process did */
-    if (r->has_forecast && ok && r->elsewhere.kind == PL_ELSEWHERE_NOT) {
+    if (r->has_forecast && ok && r->rung == 0 && r->elsewhere.kind == PL_ELSEWHERE_NOT) {
         run.predicted = r->forecast.footprint;
         (void)PL_FMT(run.flags, "%s", r->forecast.flags);
         (void)PL_FMT(run.arch, "%s", r->model->arch);

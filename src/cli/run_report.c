@@ -12,7 +12,7 @@ void pl_run_word(const struct pl_mask *mask, struct pl_redact_words *words, cons
                  struct pl_str *out)
 {
     struct pl_str plain;
-    pl_str_init(&plain, PL_RUN_COMMAND_MAX);
+    pl_str_init(&plain, PL_RUN_COMMAND_MAX + 10 * strlen(word));
     pl_redact_word(words, word, &plain);
     pl_mask_add(mask, pl_str_get(&plain), plain.len, out); /* what is known by its value */
     out->failed = out->failed || plain.failed;
@@ -109,6 +109,11 @@ void pl_run_line(const struct pl_running *r, struct pl_str *out)
     if (r->wrapped.peak.rss_file > PL_GIB / 4 && !r->has_forecast)
         pl_str_addf(out, " and %s of mapped files", pl_size_text(r->wrapped.peak.rss_file, b));
     pl_run_line_devices(r, out);
+    for (uint32_t i = 0; i < r->n_ceiling; i++)
+        if (!pl_streq(r->ceiling[i].pool, "ram") && !pl_held_tells(&r->held, r->ceiling[i].pool))
+            pl_str_addf(out,
+                        ", the ceiling of %s was not watched: nothing tells what it holds there",
+                        r->ceiling[i].pool);
     pl_str_addf(out, ", %.1f s", seconds);
     if (r->wrapped.status != 0)
         pl_str_addf(out, ", %s", pl_status_text(r->wrapped.status, status));

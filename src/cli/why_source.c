@@ -51,11 +51,11 @@ static int pl_source_container(struct pl_why_source *s, const char *program)
 {
     pl_source_step(s, 0,
                    (const char *const[]){program, "logs", "--tail", PL_SOURCE_TAIL, s->name, NULL});
-    pl_source_step(
-        s, 1,
-        (const char *const[]){program, "inspect", "--format",
-                              "OOMKilled: {{.State.OOMKilled}}, exit code {{.State.ExitCode}}",
-                              s->name, NULL});
+    pl_source_step(s, 1,
+                   (const char *const[]){
+                       program, "inspect", "--format",
+                       "OOMKilled: {{.State.OOMKilled}}, exited with code {{.State.ExitCode}}",
+                       s->name, NULL});
     return 1;
 }
 

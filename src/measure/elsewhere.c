@@ -17,7 +17,9 @@
 static bool pl_elsewhere_address(const char *host, uint16_t *ret_port)
 {
     char url[PL_URL_MAX];
-    uint64_t port = PL_OLLAMA_PORT;
+    uint64_t port = pl_starts(host, "https://")  ? 443
+                    : pl_starts(host, "http://") ? 80
+                                                 : PL_OLLAMA_PORT; /* getOllamaHost there */
     const char *at = strstr(host, "://");
     at = at != NULL ? at + 3 : host;
     size_t n = strcspn(at, "/");

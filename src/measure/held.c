@@ -25,8 +25,12 @@ void pl_held_own(struct pl_held *h, const pid_t *pids, uint32_t n)
         uint32_t k = h->n_pid;
         while (k > 0 && h->pid[k - 1] != pids[i])
             k--;
-        if (k == 0 && h->n_pid < PL_HELD_PIDS_MAX)
+        if (k > 0)
+            continue;
+        if (h->n_pid < PL_HELD_PIDS_MAX)
             h->pid[h->n_pid++] = pids[i];
+        else /* the eldest goes; one that still lives comes back with the next look */
+            h->pid[h->next_pid++ % PL_HELD_PIDS_MAX] = pids[i];
     }
 }
 
@@ -159,4 +163,12 @@ uint64_t pl_held_now(const struct pl_held *h, const char *pool)
         if (pl_streq(h->pool[i].pool, pool) && h->pool[i].own_told)
             return h->pool[i].own_now;
     return 0;
+}
+
+bool pl_held_tells(const struct pl_held *h, const char *pool)
+{
+    for (uint32_t i = 0; i < h->n_pool; i++)
+        if (pl_streq(h->pool[i].pool, pool))
+            return h->pool[i].own_known && !h->pool[i].own_untold;
+    return false;
 }

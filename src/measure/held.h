@@ -27,6 +27,7 @@ struct pl_held {
     uint64_t looks;
     pid_t pid[PL_HELD_PIDS_MAX]; /* of the command, all that were seen */
     uint32_t n_pid;
+    uint32_t next_pid; /* replaced next, when all are taken */
     char line[PL_HOLDINGS_LINE_MAX];
     size_t len;
     bool cut; /* the rest of a line too long */
@@ -47,5 +48,7 @@ void pl_held_stop(struct pl_held *h);
 struct pl_quantity pl_held_peak(const struct pl_held *h, const struct pl_held_pool *p);
 /* Now, for a ceiling; 0 when it is not known to be the command's. */
 uint64_t pl_held_now(const struct pl_held *h, const char *pool);
+/* Does the driver tell how much of the pool is the command's? */
+bool pl_held_tells(const struct pl_held *h, const char *pool);
 
 #endif

@@ -90,7 +90,8 @@ static int pl_group_limit(const struct pl_group *g, uint64_t bytes)
 /* Tries one place. */
 static int pl_group_at(const char *parent, uint64_t bytes, struct pl_group *g)
 {
-    if (!PL_FMT(g->dir, "%s/plimsoll-%d", parent, (int)getpid()) ||
+    static unsigned made; /* what the one before left may still be in its group */
+    if (!PL_FMT(g->dir, "%s/plimsoll-%d-%u", parent, (int)getpid(), made++) ||
         !PL_FMT(g->procs, "%s/cgroup.procs", g->dir))
         return -ENAMETOOLONG;
     if (mkdir(g->dir, 0755) < 0)

@@ -30,6 +30,13 @@ is "no such container: exit 2" "$status" 2
 like "no such container: said" "$err" 'no process, container or address'
 run "$PLIMSOLL" attach http://127.0.0.1:1
 is "nobody listens: exit 4" "$status" 4
+for address in 'http://[::1]/ 80' 'http://127.0.0.1:123456 none' 'http://127.0.0.1:1/x:22 1' 'https://127.0.0.1 443'; do
+    run "$PLIMSOLL" attach "${address% *}"
+    case ${address#* } in
+    none) like "${address% *}: no port" "$err" 'no port$' ;;
+    *) unlike "${address% *}: no other port is looked at" "$err" "port ([^${address#* }]|${address#* }[0-9])" ;;
+    esac
+done
 run "$PLIMSOLL" attach http://me:pw@192.0.2.1:11434/v1
 is "another machine's address: exit 2" "$status" 2
 like "another machine's address: said, without its password" "$err" 'http://<secret>@192.0.2.1:11434/v1 is not an address of this machine'

@@ -82,6 +82,15 @@ is "137 alone names no container" "$(field '[.engine, .class, .platform] | map(.
 printf 'web-1 exited with code 137\n' >"$T/composed"
 why_json "$T/composed"
 is "137 of a container" "$(field '[.engine, .class] | join(" ")')" "docker killed"
+printf 'State: Terminated\n  Reason: Error\n  Exit Code:    137\n' >"$T/described"
+why_json "$T/described"
+is "137 as kubectl describes it" "$(field '[.engine, .class] | join(" ")')" "docker killed"
+printf 'llm.service: Main process exited, code=exited, status=137/n/a\n' >"$T/unit"
+why_json "$T/unit"
+is "137 of a service is no container's" "$(field '[.engine, .class] | map(. // "-") | join(" ")')" "- killed"
+printf 'vkAllocateMemory: VK_ERROR_OUT_OF_HOST_MEMORY\n' >"$T/vkhost"
+why_json "$T/vkhost"
+is "Vulkan out of the host's memory" "$(field .backend)" cpu
 printf 'InternalError: Check failed: (__e == VK_SUCCESS) is false: Vulkan Error, code=-2: VK_ERROR_OUT_OF_DEVICE_MEMORY\n' >"$T/vk"
 why_json "$T/vk"
 is "Vulkan by its own word" "$(field .backend)" vulkan

@@ -381,6 +381,12 @@ like "fallback: its parameter follows" "$out" 'LAYER=14 20 MiB'
 is "fallback: marked degraded" "$(told '"\(.degraded) \(.rung) \(.rung_name)"')" "true 2 small"
 like "fallback: announced" "$err" 'degraded, rung 1 \(half\)'
 unlike "fallback: a rung for another failure is passed over" "$err" 'of no help'
+run "$PLIMSOLL" run --ceiling ram=80MiB --fallback "$T/ladder.yaml" -- bash "$T/big.sh" 301
+run "$PLIMSOLL" run -- bash "$T/big.sh" 301
+unlike "fallback: what a rung held is not remembered as the command's" "$err" 'predicted'
+printf 'plimsoll: 1\nrungs:\n  - {name: fails, command: [sh, -c, "exit 1"]}\n  - {name: next, command: [sh, -c, "exit 3"]}\n' >"$T/fails.yaml"
+run "$PLIMSOLL" run --no-ledger --ceiling ram=80MiB --fallback "$T/fails.yaml" -- bash -c 'sleep 2 & exec bash "$0" 302' "$T/big.sh"
+unlike "fallback: a rung is judged by its own end, not by the run before it" "$err" 'degraded, rung 2'
 run "$PLIMSOLL" run --json --no-ledger --fallback "$T/ladder.yaml" -- sh -c 'kill -SEGV $$'
 is "fallback: a crash takes no rung" "$(told .degraded)" false
 
